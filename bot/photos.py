@@ -1,0 +1,257 @@
+"""The types that cross every boundary, and the project's own errors.
+
+    ShoeboxError                 anything a person should read as one line
+    ├── SettingsError            .env or the command line is wrong
+    ├── StoreError               the database can't be opened, read or written
+    ├── UnknownGroup             no group of that name
+    ├── ModelUnavailable         there is no encoder to find by meaning with
+    ├── NotAPhoto                these bytes can't become a photo, now or later
+    └── FetchFailed              the original could not be had this time
+        └── PhotoGone            ... and never will be again
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+"""A unit-length embedding, shape (d,), or a stack of them, shape (n, d)."""
+
+Pixels = NDArray[np.uint8]
+"""RGB pixels ready for an encoder, shape (height, width, 3) or (n, height, width, 3)."""
+
+
+class ShoeboxError(Exception):
+    """Base of everything that is told to a person in one line, without a traceback."""
+
+
+class SettingsError(ShoeboxError):
+    """A key in .env or an argument has a value that can't be used."""
+
+
+class StoreError(ShoeboxError):
+    """The database can't be opened, read or written."""
+
+
+class UnknownGroup(ShoeboxError):
+    """A group was named that the store has never seen."""
+
+
+class ModelUnavailable(ShoeboxError):
+    """No encoder can be loaded; photos wait and are found by their words alone."""
+
+
+class NotAPhoto(ShoeboxError):
+    """These bytes can't become a photo; the message is the reason that `status` shows."""
+
+
+class FetchFailed(ShoeboxError):
+    """The original could not be fetched this time; it will be tried again."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds the platform asked us to wait, if it did."""
+
+
+class PhotoGone(FetchFailed):
+    """The original no longer exists where it was posted."""
+
+
+class Signal(StrEnum):
+    """What made a photo an answer."""
+
+    MEANING = "meaning"
+    TEXT = "text in the photo"
+    CAPTION = "caption"
+
+
+class Task(StrEnum):
+    """What is still to be done for a photo."""
+
+    EMBED = "embed"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRef:
+    """What its adapter needs to fetch or show a photo again; never an URL that expires."""
+
+    platform: str
+    """Names the adapter that can fetch it: `web`, `file`, `telegram`, `discord`."""
+    key: str
+    """Stable identity of the photo within its message: an attachment id, a content hash."""
+    locator: str
+    """Opaque to everyone but the adapter: a path, a `file_id`, channel/message/attachment."""
+    name: str = ""
+    """The file's own name, for people; may hold any character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One chat message with photos. Ids are opaque strings minted by the adapter."""
+
+    group: str
+    channel: str
+    message: str
+    author: str
+    author_name: str
+    posted_at: datetime
+    """Timezone-aware."""
+    photos: tuple[PhotoRef, ...]
+    caption: str = ""
+    group_name: str = ""
+    link: str | None = None
+    """Where the original message can be seen, if the platform has such links."""
+    spoiler: bool = False
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What `remember` did: ids of the photos that are new, and of those already known."""
+
+    added: tuple[int, ...]
+    known: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """The picture an encoder wants, as open_clip's preprocessing describes it."""
+
+    size: tuple[int, int]
+    """(height, width) in pixels."""
+    resize_mode: str = "shortest"
+    """`shortest`: scale the short side, cut the middle; `squash`: ignore the aspect ratio;
+    `longest`: scale the long side, pad."""
+    interpolation: str = "bicubic"
+    fill: int = 0
+    """Padding colour of `longest`, 0..255."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Which weights made a vector. Vectors of different fingerprints can't be compared."""
+
+    name: str
+    """As written in MODEL, for people."""
+    fingerprint: str
+    """Hash of configuration and weights: the same model under another name stays the same."""
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One photo with one thing to be done."""
+
+    photo: int
+    task: Task
+    ref: PhotoRef
+    attempts: int
+    """How often it failed before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whose eyes the answer is for: the channels whose photos may appear in it."""
+
+    channels: frozenset[str] | None
+    """None: every channel of the group."""
+
+
+EVERYONE = Audience(None)
+"""The audience of a group whose members all see everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to a group's memory."""
+
+    group: str
+    words: str
+    audience: Audience
+    top: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A photo that may be an answer, as the store hands it to the ranking."""
+
+    photo: int
+    cosine: float | None
+    """Cosine of photo and query embedding; None while the photo waits for its vector."""
+    caption: str
+    """Folded (see bot.words)."""
+    text: str
+    """Text read in the photo, folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a store found for one query, and what the ranking must know of the rest."""
+
+    total: int
+    """Photos that this audience could be shown."""
+    median_cosine: float
+    """Median of the query's cosines to all of them; 0 without a query vector."""
+    items: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """A remembered photo with the post it came in; the post's `photos` holds only this one."""
+
+    id: int
+    post: Post
+    refused: str | None = None
+
+    @property
+    def ref(self) -> PhotoRef:
+        return self.post.photos[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One photo of an answer."""
+
+    rank: int
+    photo: StoredPhoto
+    score: float
+    """0..1; comparable within one answer only."""
+    why: tuple[Signal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to show and say."""
+
+    hits: tuple[Hit, ...]
+    sentence: str
+    notice: str | None = None
+    """What the reader should know of this answer, e.g. that meaning wasn't searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A photo that is not kept, and why."""
+
+    photo: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """A group in numbers. Waiting photos are counted among `photos`, refused ones are not."""
+
+    group: str
+    name: str
+    photos: int
+    waiting_embedding: int
+    waiting_text: int
+    refused: tuple[Refusal, ...]

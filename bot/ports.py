@@ -1,0 +1,133 @@
+"""What the core asks of the world around it: an encoder, a store, chat adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bot.photos import (
+    Audience,
+    Candidates,
+    GroupStatus,
+    ImageSpec,
+    Job,
+    Model,
+    PhotoRef,
+    Pixels,
+    Post,
+    Remembered,
+    StoredPhoto,
+    Task,
+    Vector,
+)
+
+
+class Encoder(Protocol):
+    """Turns photos and words into vectors of one space (CLIP: Radford et al. 2021)."""
+
+    @property
+    def model(self) -> Model: ...
+
+    @property
+    def image_spec(self) -> ImageSpec: ...
+
+    async def encode_images(self, images: Pixels) -> Vector:
+        """Embed a small batch: (n, height, width, 3) uint8 RGB -> (n, d) unit vectors."""
+        ...
+
+    async def encode_text(self, text: str) -> Vector:
+        """Embed a query: -> (d,) unit vector. Goes ahead of waiting image batches."""
+        ...
+
+
+class ChatAdapter(Protocol):
+    """One platform. It calls the memory; the core only ever asks it for bytes."""
+
+    @property
+    def platform(self) -> str: ...
+
+    async def fetch(self, ref: PhotoRef) -> bytes:
+        """The photo's bytes. Raises `PhotoGone` for ever, `FetchFailed` for now."""
+        ...
+
+
+class PhotoStore(Protocol):
+    """The memory on disk. Every verb is one transaction; ids of photos are its own.
+
+    Raises `StoreError` when the database can't do what is asked.
+    """
+
+    async def remember(self, post: Post) -> Remembered:
+        """Keep a post and its photos as waiting; a post that is known gains only what is new."""
+        ...
+
+    async def revise(
+        self, group: str, channel: str, message: str, caption: str, keep: Collection[str] | None
+    ) -> tuple[PhotoRef, ...]:
+        """Give a post another caption; drop its photos whose key is not in `keep`.
+
+        Returns the refs that were dropped. None keeps all.
+        """
+        ...
+
+    async def forget(self, group: str, channel: str, message: str) -> tuple[PhotoRef, ...]:
+        """Forget a post with everything derived from it; returns what was forgotten."""
+        ...
+
+    async def take(self, task: Task, limit: int, skip: Collection[int]) -> list[Job]:
+        """The oldest photos that are due for `task`, leaving out those in `skip`."""
+        ...
+
+    async def next_due(self, task: Task) -> datetime | None:
+        """When the next postponed job comes due; None when nothing waits."""
+        ...
+
+    async def require_vectors(self, model: Model) -> int:
+        """Make every photo without a vector of `model` wait for one; returns how many do."""
+        ...
+
+    async def save_vectors(self, model: Model, photos: Sequence[int], vectors: Vector) -> None:
+        """Keep (n, d) vectors and end those photos' EMBED jobs."""
+        ...
+
+    async def save_text(self, photo: int, text: str) -> None:
+        """Keep the text read in a photo and end its READ job."""
+        ...
+
+    async def refuse(self, photo: int, reason: str) -> None:
+        """Mark a photo as never to be one, end its jobs, drop what was derived."""
+        ...
+
+    async def postpone(self, photo: int, task: Task, until: datetime, reason: str) -> None:
+        """Try this job again later; counts as a failed attempt."""
+        ...
+
+    async def search(
+        self,
+        group: str,
+        audience: Audience,
+        terms: Sequence[str],
+        vector: Vector | None,
+        model: Model | None,
+        nearest: int,
+    ) -> Candidates:
+        """Photos of this group and audience that hold any of the terms (folded), and the
+        `nearest` by cosine when a (d,) query vector of `model` is given."""
+        ...
+
+    async def photos(self, ids: Sequence[int]) -> list[StoredPhoto]:
+        """The photos of these ids that still exist, in the order asked."""
+        ...
+
+    async def resolve_group(self, name: str) -> str:
+        """A group's id from its id or its name. Raises `UnknownGroup`."""
+        ...
+
+    async def status(self) -> list[GroupStatus]:
+        """Every group in numbers."""
+        ...
+
+    async def unfinished(self, photos: Collection[int]) -> dict[Task, int]:
+        """How many of these photos still wait for each task."""
+        ...
