@@ -1,0 +1,151 @@
+"""One frozen settings object, read once from .env and the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.photos import SettingsError
+
+DEFAULT_MODEL = "ViT-B-32-SigLIP2-256/webli"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+SQLITE_PREFIX = "sqlite:///"
+
+KEYS = (
+    "DISCORD_TOKEN",
+    "TELEGRAM_TOKEN",
+    "DATABASE_URL",
+    "MODEL",
+    "WEB_HOST",
+    "WEB_PORT",
+    "WEB_PASSWORD",
+    "LOG_LEVEL",
+    "HF_ENDPOINT",
+    "TELEGRAM_API_URL",
+    "DISCORD_API_URL",
+)
+"""Every key that .env may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the owner chose. Tokens and passwords never show in a repr."""
+
+    discord_token: str = field(default="", repr=False)
+    telegram_token: str = field(default="", repr=False)
+    database_url: str = f"{SQLITE_PREFIX}data/shoebox.db"
+    model: str = DEFAULT_MODEL
+    web_host: str = "127.0.0.1"
+    web_port: int = 8080
+    web_password: str = field(default="", repr=False)
+    log_level: str = "INFO"
+    hub_url: str = "https://huggingface.co"
+    telegram_api_url: str = "https://api.telegram.org"
+    discord_api_url: str = "https://discord.com/api/v10"
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file. All other data lies beside it."""
+        return Path(self.database_url.removeprefix(SQLITE_PREFIX))
+
+    @property
+    def data_folder(self) -> Path:
+        return self.database_path.parent
+
+    @property
+    def models_folder(self) -> Path:
+        return self.data_folder / "models"
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The keys of a .env file; a missing file is an empty one.
+
+    Raises SettingsError when it is there and can't be read.
+    """
+    from dotenv import dotenv_values
+
+    try:
+        if not path.exists():
+            return {}
+        return {key: value or "" for key, value in dotenv_values(path, interpolate=False).items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} can't be read: {error}") from error
+
+
+def load(env_file: Path = Path(".env"), environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `env_file`, overruled by the environment. Raises SettingsError."""
+    values = read_env_file(env_file)
+    values.update(os.environ if environ is None else environ)
+    return from_mapping(values)
+
+
+def from_mapping(values: Mapping[str, str]) -> Settings:
+    """Settings from plain strings; an empty value means the default. Raises SettingsError."""
+
+    def get(key: str, default: str) -> str:
+        return values.get(key, "").strip() or default
+
+    defaults = Settings()
+    settings = Settings(
+        discord_token=get("DISCORD_TOKEN", ""),
+        telegram_token=get("TELEGRAM_TOKEN", ""),
+        database_url=_database_url(get("DATABASE_URL", defaults.database_url)),
+        model=get("MODEL", defaults.model),
+        web_host=get("WEB_HOST", defaults.web_host),
+        web_port=_port(get("WEB_PORT", str(defaults.web_port))),
+        web_password=get("WEB_PASSWORD", ""),
+        log_level=_log_level(get("LOG_LEVEL", defaults.log_level)),
+        hub_url=_http_url("HF_ENDPOINT", get("HF_ENDPOINT", defaults.hub_url)),
+        telegram_api_url=_http_url(
+            "TELEGRAM_API_URL", get("TELEGRAM_API_URL", defaults.telegram_api_url)
+        ),
+        discord_api_url=_http_url(
+            "DISCORD_API_URL", get("DISCORD_API_URL", defaults.discord_api_url)
+        ),
+    )
+    if not is_loopback(settings.web_host) and not settings.web_password:
+        raise SettingsError(
+            f"WEB_HOST={settings.web_host} opens the web chat to the network: "
+            "set WEB_PASSWORD too, or remove WEB_HOST"
+        )
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _database_url(url: str) -> str:
+    if not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX:
+        scheme = url.partition("://")[0] if "://" in url else url
+        raise SettingsError(
+            f"DATABASE_URL: {scheme!r} is not supported; write {SQLITE_PREFIX}path/to/file.db"
+        )
+    return url
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise SettingsError(f"WEB_PORT={text!r}: write a port number from 1 to 65535")
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in LOG_LEVELS:
+        raise SettingsError(f"LOG_LEVEL={text!r}: write one of {', '.join(LOG_LEVELS)}")
+    return text.upper()
+
+
+def _http_url(key: str, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"{key}: {url!r} is not an http:// or https:// address")
+    return url.rstrip("/")
