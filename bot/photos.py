@@ -1,13 +1,13 @@
 """The types that cross every boundary, and the project's own errors.
 
-    ShoeboxError                 anything a person should read as one line
-    ├── SettingsError            .env or the command line is wrong
-    ├── StoreError               the database can't be opened, read or written
-    ├── UnknownGroup             no group of that name
-    ├── ModelUnavailable         there is no encoder to find by meaning with
-    ├── NotAPhoto                these bytes can't become a photo, now or later
-    └── FetchFailed              the original could not be had this time
-        └── PhotoGone            ... and never will be again
+ShoeboxError                 anything a person should read as one line
+├── SettingsError            .env or the command line is wrong
+├── StoreError               the database can't be opened, read or written
+├── UnknownGroup             no group of that name
+├── ModelUnavailable         there is no encoder to find by meaning with
+├── NotAPhoto                these bytes can't become a photo, now or later
+└── FetchFailed              the original could not be had this time
+    └── PhotoGone            ... and never will be again
 """
 
 from __future__ import annotations

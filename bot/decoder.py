@@ -1,0 +1,74 @@
+"""What the core wants to know of a photo's bytes, worked out safely in other processes."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from bot.photos import ImageSpec, NotAPhoto, Pixels
+from bot.sandbox import Sandbox, SandboxBroken
+
+log = logging.getLogger(__name__)
+
+DECODE_SECONDS = 30
+READ_SECONDS = 120
+MEMORY = 3 * 2**30
+"""Address space of each child. 80 megapixels decoded and copied once fit."""
+READ_NICENESS = 10
+"""Reading text takes a hundred times a query's work: it steps back for everything else."""
+
+
+class Decoder:
+    """Decoding and text reading in one child each, so that neither waits for the other."""
+
+    def __init__(self) -> None:
+        self._eyes = Sandbox(DECODE_SECONDS, MEMORY)
+        self._reader = Sandbox(READ_SECONDS, MEMORY, READ_NICENESS)
+
+    async def pixels(self, data: bytes, spec: ImageSpec) -> Pixels:
+        """The picture an encoder wants, (height, width, 3) uint8. Raises NotAPhoto."""
+        header = {
+            "height": spec.size[0],
+            "width": spec.size[1],
+            "resize_mode": spec.resize_mode,
+            "interpolation": spec.interpolation,
+            "fill": spec.fill,
+        }
+        body = await self._decode("pixels", header, data)
+        return np.frombuffer(body, np.uint8).reshape(*spec.size, 3)
+
+    async def preview(self, data: bytes, longest: int = 1280) -> bytes:
+        """A JPEG for a page, its long side at most `longest` pixels. Raises NotAPhoto."""
+        return await self._decode("preview", {"longest": longest}, data)
+
+    async def read(self, data: bytes) -> str:
+        """The text in a photo; empty when there is none, or when reading it fails, since the
+        photo can still be found by everything else. Raises NotAPhoto."""
+        try:
+            _, body = await self._reader.call("read", {}, data)
+        except SandboxBroken as broken:
+            log.warning("the text of a photo could not be read: %s", broken)
+            return ""
+        return body.decode()
+
+    async def _decode(self, verb: str, header: dict[str, object], data: bytes) -> bytes:
+        try:
+            _, body = await self._eyes.call(verb, header, data)
+        except SandboxBroken as broken:
+            raise NotAPhoto(str(broken)) from None
+        return body
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._eyes.close()
+        await self._reader.close()
