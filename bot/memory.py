@@ -55,18 +55,27 @@ class PhotoMemory:
         self._store = store
         self._model = model
         self._adapters = adapters
-        self.posted = asyncio.Event()
-        """Set whenever there may be new work for the indexer."""
+        self._news = asyncio.Event()
 
     @property
     def model(self) -> ModelState:
         return self._model
 
+    @property
+    def news(self) -> asyncio.Event:
+        """Set at the next reason to look for work; ask for it before looking."""
+        return self._news
+
+    def wake(self) -> None:
+        """Tell everyone who waits for work that there may be some."""
+        self._news.set()
+        self._news = asyncio.Event()
+
     async def remember(self, post: Post) -> Remembered:
         """Keep a post; its photos are found as soon as the indexer has seen them."""
         remembered = await self._store.remember(post)
         if remembered.added:
-            self.posted.set()
+            self.wake()
         return remembered
 
     async def revise(
@@ -86,21 +95,21 @@ class PhotoMemory:
 
     async def find(self, query: Query) -> Answer:
         """The best photos for these words among those the audience may see."""
-        folded = words.fold(query.words)
-        if not folded:
+        terms = words.terms(words.fold(query.words))
+        if not terms:
             return Answer((), "Say what to look for, e.g. /find birthday cake")
         encoder = self._model.encoder
         candidates = await self._store.search(
             query.group,
             query.audience,
-            terms=ranking.lookups(words.terms(folded)),
+            terms=ranking.lookups(terms),
             vector=None if encoder is None else await encoder.encode_text(query.words),
             model=None if encoder is None else encoder.model,
             nearest=NEAREST,
         )
-        ranked = ranking.rank(words.terms(folded), candidates)[: query.top]
+        ranked = ranking.rank(terms, candidates)[: 2 * query.top]
         photos = {photo.id: photo for photo in await self._store.photos([r.photo for r in ranked])}
-        hits = ranking.hits(ranked, photos)
+        hits = ranking.hits(ranked, photos, query.top)
         return Answer(hits, _sentence(query.words, len(hits), candidates.total), self._model.notice)
 
     async def fetch(self, photo: StoredPhoto) -> bytes:

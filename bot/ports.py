@@ -95,8 +95,9 @@ class PhotoStore(Protocol):
         """Keep the text read in a photo and end its READ job."""
         ...
 
-    async def refuse(self, photo: int, reason: str) -> None:
-        """Mark a photo as never to be one, end its jobs, drop what was derived."""
+    async def refuse(self, photo: int, reason: str, final: bool) -> None:
+        """Give a photo up: end its jobs, drop what was derived. One that isn't `final` (its
+        original could not be had) gets another chance when it is remembered again."""
         ...
 
     async def postpone(self, photo: int, task: Task, until: datetime, reason: str) -> None:

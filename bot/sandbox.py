@@ -21,7 +21,7 @@ MAX_REPLY = 512 * 1024 * 1024
 
 
 class SandboxBroken(ShoeboxError):
-    """The child died or hung on this input, twice."""
+    """The child hung on this input, or died on it twice."""
 
 
 class Sandbox:
@@ -41,21 +41,19 @@ class Sandbox:
         self, verb: str, header: dict[str, Any], payload: bytes
     ) -> tuple[dict[str, Any], bytes]:
         """Run `verb` in the child. Raises NotAPhoto for bytes that can't be one, and
-        SandboxBroken when the child died or ran out of time on them twice."""
+        SandboxBroken when the child ran out of time, or died twice, on them."""
         async with self._lock:
             for last_try in (False, True):
                 try:
                     reply, body = await self._exchange(verb, header, payload)
                     break
-                except (TimeoutError, EOFError, ConnectionError) as error:
+                except TimeoutError:
+                    await self._end()
+                    raise SandboxBroken("the picture takes too long to open") from None
+                except (EOFError, ConnectionError):
                     await self._end()
                     if last_try:
-                        hung = isinstance(error, TimeoutError)
-                        raise SandboxBroken(
-                            "the picture takes too long to open"
-                            if hung
-                            else "the picture crashes its decoder"
-                        ) from None
+                        raise SandboxBroken("the picture crashes its decoder") from None
                 except BaseException:
                     await self._end()  # cancelled in the middle of a frame
                     raise
@@ -96,7 +94,7 @@ class Sandbox:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent alone
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env=_environment(),
             )
         return self._child
 
@@ -124,3 +122,13 @@ class Sandbox:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         await self._end()
+
+
+def _environment() -> dict[str, str]:
+    """Without the owner's secrets, which a child taken over by a photo could read."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.endswith(("_TOKEN", "_PASSWORD", "_SECRET"))
+    }
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

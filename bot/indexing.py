@@ -1,0 +1,179 @@
+"""The worker: takes waiting photos from the store, fetches, decodes, embeds, reads, saves.
+
+Everything it does can be stopped at any moment and goes on from the store's jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from bot.decoder import Decoder
+from bot.memory import PhotoMemory, fetch
+from bot.photos import FetchFailed, Job, NotAPhoto, PhotoGone, Pixels, ShoeboxError, Task
+from bot.ports import ChatAdapter, Encoder, PhotoStore
+
+log = logging.getLogger(__name__)
+
+BATCH = 8
+"""Photos embedded at once; measured: larger batches gain nothing on a CPU."""
+PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
+"""Seconds before a failed fetch is tried again; after the last it is given up."""
+POLL_SECONDS = 2.0
+"""Another process (`import`) may add photos without waking this one."""
+KEPT_BYTES = 64 * 1024 * 1024
+"""Originals kept between embedding and reading, so that most are fetched once."""
+
+
+class Indexer:
+    """Makes photos findable: by meaning in small batches, by the text in them one by one."""
+
+    def __init__(
+        self,
+        store: PhotoStore,
+        memory: PhotoMemory,
+        adapters: Mapping[str, ChatAdapter],
+        decoder: Decoder,
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._adapters = adapters
+        self._decoder = decoder
+        self._originals = _Originals(KEPT_BYTES)
+        self._complete_for: str | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work in the background until the block ends."""
+        tasks = [
+            asyncio.create_task(self._forever(self._embed_waiting), name="embed"),
+            asyncio.create_task(self._forever(self._read_waiting), name="read"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` whenever there may be some; what fails is tried again after a pause."""
+        while True:
+            news = self._memory.news
+            try:
+                await work()
+            except ShoeboxError as error:
+                log.error("indexing pauses: %s", error)
+                await asyncio.sleep(10 * POLL_SECONDS)
+            except Exception:
+                log.exception("indexing stumbled and goes on")
+                await asyncio.sleep(10 * POLL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), POLL_SECONDS)
+
+    async def _embed_waiting(self) -> None:
+        """Embed until nothing is due; the next batch is prepared while one is encoded."""
+        encoder = self._memory.model.encoder
+        if encoder is None:
+            return
+        if self._complete_for != encoder.model.fingerprint:
+            await self._store.require_vectors(encoder.model)
+            self._complete_for = encoder.model.fingerprint
+        ahead = asyncio.create_task(self._prepare_batch(encoder, ()))
+        try:
+            while batch := await ahead:
+                photos = [job.photo for job, _ in batch]
+                ahead = asyncio.create_task(self._prepare_batch(encoder, photos))
+                vectors = await encoder.encode_images(np.stack([pixels for _, pixels in batch]))
+                await self._store.save_vectors(encoder.model, photos, vectors)
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _prepare_batch(
+        self, encoder: Encoder, skip: Collection[int]
+    ) -> list[tuple[Job, Pixels]]:
+        """The oldest due photos that could be decoded; empty when nothing is due."""
+        while jobs := await self._store.take(Task.EMBED, BATCH, skip):
+            pixels = await asyncio.gather(*(self._prepare(job, encoder) for job in jobs))
+            if batch := [(job, p) for job, p in zip(jobs, pixels, strict=True) if p is not None]:
+                return batch
+        return []
+
+    async def _prepare(self, job: Job, encoder: Encoder) -> Pixels | None:
+        data = await self._original(job)
+        if data is None:
+            return None
+        try:
+            return await self._decoder.pixels(data, encoder.image_spec)
+        except NotAPhoto as reason:
+            await self._refuse(job, str(reason))
+            return None
+
+    async def _read_waiting(self) -> None:
+        """Read the text in photos one by one, so that an urgent stop loses one at most."""
+        while jobs := await self._store.take(Task.READ, 1, ()):
+            data = await self._original(jobs[0])
+            if data is None:
+                continue
+            try:
+                await self._store.save_text(jobs[0].photo, await self._decoder.read(data))
+            except NotAPhoto as reason:
+                await self._refuse(jobs[0], str(reason))
+            self._originals.drop(jobs[0].photo)
+
+    async def _original(self, job: Job) -> bytes | None:
+        """The photo's bytes, or None when it has to wait or was given up."""
+        if (kept := self._originals.get(job.photo)) is not None:
+            return kept
+        try:
+            data = await fetch(self._adapters, job.ref)
+        except FetchFailed as failure:
+            await self._try_later(job, failure)
+            return None
+        self._originals.keep(job.photo, data)
+        return data
+
+    async def _try_later(self, job: Job, failure: FetchFailed) -> None:
+        if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
+            log.warning("photo %d is given up: %s", job.photo, failure)
+            await self._store.refuse(job.photo, str(failure), final=False)
+            return
+        pause = max(PAUSES[job.attempts], failure.retry_after or 0.0)
+        log.info("photo %d waits %.0f s: %s", job.photo, pause, failure)
+        until = datetime.now(UTC) + timedelta(seconds=pause)
+        await self._store.postpone(job.photo, job.task, until, str(failure))
+
+    async def _refuse(self, job: Job, reason: str) -> None:
+        log.info("photo %d is not kept: %s", job.photo, reason)
+        self._originals.drop(job.photo)
+        await self._store.refuse(job.photo, reason, final=True)
+
+
+class _Originals:
+    """A bounded memory of fetched bytes; the oldest go first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+
+    def get(self, photo: int) -> bytes | None:
+        return self._kept.get(photo)
+
+    def keep(self, photo: int, data: bytes) -> None:
+        self.drop(photo)
+        self._kept[photo] = data
+        self._size += len(data)
+        while self._size > self._most:
+            self.drop(next(iter(self._kept)))
+
+    def drop(self, photo: int) -> None:
+        self._size -= len(self._kept.pop(photo, b""))

@@ -1,0 +1,153 @@
+"""Scores of several kinds -> one order, each photo with the reasons why it is there."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.photos import Candidate, Candidates, Hit, Signal, StoredPhoto
+from bot.words import is_ideographic
+
+MEANING_WEIGHT = 0.7
+"""The best photo by meaning alone: under a rare word (0.95), over a common one."""
+WORDS_WEIGHT = 0.95
+SPEAKS = 0.5
+"""From here up, meaning is named among the reasons of a photo that words found too."""
+
+WHOLE_WORD, WORD_START, INSIDE_WORD = 1.0, 0.8, 0.5
+RUN_PARTS = 0.7
+"""Most that the parts of a Chinese run count for when the whole is not there."""
+
+FILLERS = frozenset(
+    ["a", "an", "and", "are", "at", "by", "for", "from", "in", "is", "it", "my", "of", "on", "or", "our", "the", "this", "that", "to", "was", "with", "photo", "photos", "picture", "pictures", "pic", "pics", "image", "images", "的", "照片", "图片", "相片"]
+)
+"""Words that say nothing of what is in a photo; they count only when nothing else is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A photo with its place in the order still to be given."""
+
+    photo: int
+    score: float
+    why: tuple[Signal, ...]
+
+
+def telling(terms: Sequence[str]) -> list[str]:
+    """The terms that say something; all of them if none does."""
+    return [term for term in terms if term not in FILLERS] or list(terms)
+
+
+def lookups(terms: Sequence[str]) -> list[str]:
+    """What to look for in captions and texts: the telling terms, and the pairs of characters
+    in runs of Chinese, since where a run's words end is not known."""
+    wanted = list(telling(terms))
+    for term in telling(terms):
+        wanted += _pairs(term)
+    return list(dict.fromkeys(wanted))
+
+
+def rank(terms: Sequence[str], candidates: Candidates) -> list[Ranked]:
+    """Candidates in order, best first.
+
+    A term's weight is its rarity in the group (idf, Robertson and Spärck Jones 1976) relative
+    to a term that only one photo has; a photo's words score is the weighted share of the
+    query's terms that it holds. Meaning counts from the group's median cosine (0) to the
+    query's best (1). The signals are joined as independent evidence: 1 - Π (1 - signal).
+    """
+    asked = telling(terms)
+    rules = [_rule(term) for term in asked]
+    captions = [[rule(item.caption) for rule in rules] for item in candidates.items]
+    texts = [[rule(item.text) for rule in rules] for item in candidates.items]
+    weights = [
+        _rarity(
+            sum(1 for c, t in zip(captions, texts, strict=True) if c[n] or t[n]), candidates.total
+        )
+        / len(asked)
+        for n in range(len(asked))
+    ]
+    best = max((i.cosine for i in candidates.items if i.cosine is not None), default=0.0)
+    ranked: list[Ranked] = []
+    for item, caption, text in zip(candidates.items, captions, texts, strict=True):
+        by_caption = sum(w * quality for w, quality in zip(weights, caption, strict=True))
+        by_text = sum(w * quality for w, quality in zip(weights, text, strict=True))
+        by_meaning = _meaning(item, candidates.median_cosine, best)
+        if item.cosine is None and not by_caption and not by_text:
+            continue
+        ranked.append(_join(item.photo, by_meaning, by_text, by_caption))
+    return sorted(ranked, key=lambda r: (-r.score, -r.photo))
+
+
+def hits(ranked: Sequence[Ranked], photos: Mapping[int, StoredPhoto], top: int) -> tuple[Hit, ...]:
+    """The first `top` photos that still exist, numbered."""
+    there = [r for r in ranked if r.photo in photos][:top]
+    return tuple(Hit(n, photos[r.photo], r.score, r.why) for n, r in enumerate(there, start=1))
+
+
+def _join(photo: int, meaning: float, text: float, caption: float) -> Ranked:
+    missing = (
+        (1 - MEANING_WEIGHT * meaning) * (1 - WORDS_WEIGHT * text) * (1 - WORDS_WEIGHT * caption)
+    )
+    why = [
+        signal
+        for signal, spoke in (
+            (Signal.MEANING, meaning >= SPEAKS or not (text or caption)),
+            (Signal.TEXT, text > 0),
+            (Signal.CAPTION, caption > 0),
+        )
+        if spoke
+    ]
+    return Ranked(photo, 1 - missing, tuple(why))
+
+
+def _meaning(item: Candidate, median: float, best: float) -> float:
+    if item.cosine is None:
+        return 0.0
+    if best - median < 1e-6:
+        return 1.0
+    return max(0.0, (item.cosine - median) / (best - median))
+
+
+def _rarity(holders: int, total: int) -> float:
+    """1 for a term that one photo of the group has, towards 0 for one that all have."""
+
+    def idf(count: int) -> float:
+        return math.log(1 + (max(total, count) - count + 0.5) / (count + 0.5))
+
+    return idf(max(holders, 1)) / idf(1)
+
+
+def _rule(term: str) -> Callable[[str], float]:
+    """How well a folded text holds `term`, 0..1."""
+    if is_ideographic(term[0]):
+        pairs = _pairs(term)
+
+        def run(text: str) -> float:
+            if term in text:
+                return WHOLE_WORD
+            share = sum(pair in text for pair in pairs) / len(pairs) if pairs else 0.0
+            return RUN_PARTS * share if share >= 0.5 else 0.0
+
+        return run
+    pattern = re.compile(rf"(?P<inside>[^\W_])?{re.escape(term)}(?P<more>[^\W_])?")
+
+    def word(text: str) -> float:
+        best = 0.0
+        for found in pattern.finditer(text):
+            if found["inside"] and not is_ideographic(found["inside"]):
+                best = max(best, INSIDE_WORD if len(term) > 2 else 0.0)
+            elif found["more"] and not is_ideographic(found["more"]):
+                best = max(best, WORD_START)
+            else:
+                return WHOLE_WORD
+        return best
+
+    return word
+
+
+def _pairs(term: str) -> list[str]:
+    if len(term) < 3 or not is_ideographic(term[0]):
+        return []
+    return [term[n : n + 2] for n in range(len(term) - 1)]

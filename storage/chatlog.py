@@ -1,0 +1,242 @@
+"""The web chat's own messages: every other platform keeps its own, this one has nobody else to.
+
+A file of its own beside the memory's database, so that either can be deleted without the other.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import aiosqlite
+
+from storage.connection import Database
+
+SCHEMA = "storage.schema.chatlog"
+_COLUMNS = "id, room, author, text, posted_at, question, reply, attachments"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One posted file."""
+
+    locator: str
+    """Path below the data folder."""
+    name: str
+    """As the sender's machine named it; may hold any character."""
+    picture: bool
+    """Whether it can be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """One photo of a reply, as it was when the reply was given."""
+
+    photo: int
+    author: str
+    posted_at: datetime
+    caption: str
+    why: tuple[str, ...]
+    name: str
+    jump: int | None
+    """The message it was posted with, if it was posted in this chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the bot said to a question."""
+
+    sentence: str
+    notice: str | None = None
+    finds: tuple[Find, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line of the chat. Either somebody's words and files, or a question and its reply."""
+
+    id: int
+    group: str
+    author: str
+    text: str
+    posted_at: datetime
+    attachments: tuple[Attachment, ...] = ()
+    question: str | None = None
+    """What is looked for, if this is a question."""
+    reply: Reply | None = None
+    """None while a question is being answered."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ChatLog:
+    """Keeps messages in one SQLite file. Every verb is one transaction; raises StoreError."""
+
+    def __init__(self, path: Path, clock: Callable[[], datetime] = now) -> None:
+        self._database = Database(path, SCHEMA)
+        self._clock = clock
+
+    async def __aenter__(self) -> Self:
+        await self._database.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._database.close()
+
+    async def add(
+        self,
+        group: str,
+        author: str,
+        text: str,
+        attachments: Sequence[Attachment] = (),
+        question: str | None = None,
+    ) -> Message:
+        """Write a message down, with the time of now and an id above all others."""
+        posted_at = self._clock().astimezone(UTC)
+        files = json.dumps([asdict(attachment) for attachment in attachments])
+        async with self._database.write() as db:
+            rows = await _rows(
+                db,
+                "INSERT INTO message (room, author, text, posted_at, question, attachments)"
+                f" VALUES (?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
+                (group, author, text, posted_at.isoformat(), question, files),
+            )
+        return _message(rows[0])
+
+    async def get(self, message: int) -> Message | None:
+        """A message by its id, unless it was deleted."""
+        found = await self._select("id = ? AND NOT deleted", (message,))
+        return found[0] if found else None
+
+    async def recent(self, group: str, before: int | None = None, limit: int = 50) -> list[Message]:
+        """The last messages of a group (before another one), oldest first."""
+        newest = await self._select(
+            "room = ? AND NOT deleted AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?",
+            (group, before, before, limit),
+        )
+        return newest[::-1]
+
+    async def following(self, group: str, after: int, limit: int = 50) -> list[Message]:
+        """The messages that came next after another one, oldest first."""
+        return await self._select(
+            "room = ? AND NOT deleted AND id > ? ORDER BY id LIMIT ?", (group, after, limit)
+        )
+
+    async def answer(self, message: int, reply: Reply) -> Message | None:
+        """Keep what was said to a question; None if the question is gone by now."""
+        async with self._database.write() as db:
+            rows = await _rows(
+                db,
+                f"UPDATE message SET reply = ? WHERE id = ? AND NOT deleted RETURNING {_COLUMNS}",
+                (_write_reply(reply), message),
+            )
+        return _message(rows[0]) if rows else None
+
+    async def delete(self, message: int) -> list[Message]:
+        """Hide a message for good, and its photos in replies; returns the changed replies.
+
+        The row stays until `purge`, so that a crash leaves a trace of what is to be cleaned up.
+        """
+        changed: list[Message] = []
+        async with self._database.write() as db:
+            await _rows(db, "UPDATE message SET deleted = 1 WHERE id = ?", (message,))
+            rows = await _rows(
+                db,
+                f"SELECT {_COLUMNS} FROM message WHERE NOT deleted AND reply IS NOT NULL AND EXISTS"
+                " (SELECT 1 FROM json_each(reply, '$.finds') WHERE json_extract(value, '$.jump') = ?)",
+                (message,),
+            )
+            for answered in map(_message, rows):
+                assert answered.reply is not None
+                kept = tuple(find for find in answered.reply.finds if find.jump != message)
+                reply = Reply(answered.reply.sentence, answered.reply.notice, kept)
+                rows = await _rows(
+                    db,
+                    f"UPDATE message SET reply = ? WHERE id = ? RETURNING {_COLUMNS}",
+                    (_write_reply(reply), answered.id),
+                )
+                changed.append(_message(rows[0]))
+        return changed
+
+    async def deleted(self) -> list[Message]:
+        """Deleted messages that are not purged yet."""
+        return await self._select("deleted")
+
+    async def purge(self, message: int) -> None:
+        """Erase a deleted message."""
+        async with self._database.write() as db:
+            await _rows(db, "DELETE FROM message WHERE id = ? AND deleted", (message,))
+
+    async def unremembered(self) -> list[Message]:
+        """Messages with files that the memory doesn't have yet, oldest first."""
+        return await self._select(
+            "NOT remembered AND NOT deleted AND attachments <> '[]' ORDER BY id"
+        )
+
+    async def mark_remembered(self, message: int) -> None:
+        """Note that the memory has this message's files."""
+        async with self._database.write() as db:
+            await _rows(db, "UPDATE message SET remembered = 1 WHERE id = ?", (message,))
+
+    async def unanswered(self) -> list[Message]:
+        """Questions without a reply."""
+        return await self._select("question IS NOT NULL AND reply IS NULL AND NOT deleted")
+
+    async def groups(self) -> list[str]:
+        """Every group that somebody wrote in, the most recently used first."""
+        async with self._database.read() as db:
+            rows = await _rows(
+                db, "SELECT room FROM message WHERE NOT deleted GROUP BY room ORDER BY max(id) DESC"
+            )
+        return [row[0] for row in rows]
+
+    async def _select(self, where: str, values: Sequence[Any] = ()) -> list[Message]:
+        async with self._database.read() as db:
+            rows = await _rows(db, f"SELECT {_COLUMNS} FROM message WHERE {where}", values)
+        return [_message(row) for row in rows]
+
+
+async def _rows(
+    db: aiosqlite.Connection, statement: str, values: Sequence[Any] = ()
+) -> list[sqlite3.Row]:
+    return list(await db.execute_fetchall(statement, values))
+
+
+def _write_reply(reply: Reply) -> str:
+    return json.dumps(asdict(reply), default=datetime.isoformat)
+
+
+def _read_reply(text: str) -> Reply:
+    kept = json.loads(text)
+    finds = (
+        Find(
+            **{
+                **find,
+                "posted_at": datetime.fromisoformat(find["posted_at"]),
+                "why": tuple(find["why"]),
+            }
+        )
+        for find in kept["finds"]
+    )
+    return Reply(kept["sentence"], kept["notice"], tuple(finds))
+
+
+def _message(row: sqlite3.Row) -> Message:
+    identity, group, author, text, posted_at, question, reply, attachments = row
+    return Message(
+        id=identity,
+        group=group,
+        author=author,
+        text=text,
+        posted_at=datetime.fromisoformat(posted_at),
+        attachments=tuple(Attachment(**attachment) for attachment in json.loads(attachments)),
+        question=question,
+        reply=None if reply is None else _read_reply(reply),
+    )

@@ -1,0 +1,127 @@
+"""One SQLite file through aiosqlite: WAL, one writer, numbered migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib import resources
+from pathlib import Path
+
+import aiosqlite
+
+from bot.photos import StoreError
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another process that writes."""
+
+
+class Database:
+    """Two connections to one file: reads never wait for writes (WAL), writes queue up."""
+
+    def __init__(self, path: str | Path, schema: str) -> None:
+        """`schema` names the package that holds the numbered migrations."""
+        self.path = Path(path)
+        self._schema = schema
+        self._lock = asyncio.Lock()
+        self._writer: aiosqlite.Connection | None = None
+        self._reader: aiosqlite.Connection | None = None
+
+    async def open(self) -> None:
+        """Create or migrate the file. Raises StoreError, naming the file and the cause."""
+        try:
+            await asyncio.to_thread(self.path.parent.mkdir, parents=True, exist_ok=True)
+            self._writer = await self._connect()
+            await self._migrate(self._writer)
+            self._reader = await self._connect()
+            await self._reader.execute("PRAGMA query_only = ON")
+        except (sqlite3.Error, OSError) as error:
+            await self.close()
+            raise StoreError(
+                f"the database {self.path} can't be opened: {error}; "
+                "check the folder's permissions or DATABASE_URL"
+            ) from error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close both connections; safe to call twice."""
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                await connection.close()
+        self._reader = self._writer = None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[aiosqlite.Connection]:
+        """One transaction: committed at the end, rolled back on any error."""
+        assert self._writer is not None, "the database is not open"
+        async with self._lock:
+            try:
+                try:
+                    await self._writer.execute("BEGIN IMMEDIATE")
+                    yield self._writer
+                    await self._writer.execute("COMMIT")
+                except BaseException:
+                    # A cancelled BEGIN or COMMIT still runs in the connection's thread, so that
+                    # only SQLite knows whether there is something to roll back.
+                    with suppress(sqlite3.OperationalError):
+                        await self._writer.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise StoreError(f"the database {self.path} can't be written: {error}") from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[aiosqlite.Connection]:
+        """For queries, each with a cursor of its own."""
+        assert self._reader is not None, "the database is not open"
+        try:
+            yield self._reader
+        except sqlite3.Error as error:
+            raise StoreError(f"the database {self.path} can't be read: {error}") from error
+
+    async def _connect(self) -> aiosqlite.Connection:
+        db = await aiosqlite.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            await db.execute(f"PRAGMA {pragma}")
+        await db.execute("PRAGMA secure_delete = ON")
+        return db
+
+    async def _migrate(self, db: aiosqlite.Connection) -> None:
+        steps = sorted(
+            (int(file.name.partition("_")[0]), file)
+            for file in resources.files(self._schema).iterdir()
+            if file.name.endswith(".sql")
+        )
+        for number, file in steps:
+            await db.execute("BEGIN IMMEDIATE")
+            try:
+                async with db.execute("PRAGMA user_version") as cursor:
+                    row = await cursor.fetchone()
+                assert row is not None
+                if row[0] > steps[-1][0]:
+                    raise StoreError(
+                        f"the database {self.path} was written by a newer version of this program "
+                        f"(schema {row[0]}, this one knows {steps[-1][0]}): update the program"
+                    )
+                if row[0] < number:
+                    for statement in _statements(file.read_text(encoding="utf-8")):
+                        await db.execute(statement)
+                    await db.execute(f"PRAGMA user_version = {number}")
+                await db.execute("COMMIT")
+            except BaseException:
+                await db.execute("ROLLBACK")
+                raise
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script; `executescript` would commit the transaction that guards it."""
+    found: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found

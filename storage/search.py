@@ -1,0 +1,95 @@
+"""Which photos of a group and an audience could answer: by their words, by their vectors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import aiosqlite
+
+from bot.photos import Audience, Model, Vector
+from storage.vectors import Cosines
+
+TRIGRAM = 3
+"""The index knows nothing shorter; shorter terms are looked for photo by photo."""
+MOST_BY_WORDS = 2000
+BLOCK = 1024
+"""Vectors that are read and multiplied at once; the event loop is free in between."""
+
+Texts = dict[int, tuple[str, str]]
+"""(caption, text) by photo id, folded."""
+
+
+class Scope:
+    """The photos that may be looked at: one group's, and of it only the audience's."""
+
+    def __init__(self, group: str, audience: Audience) -> None:
+        self._where = (
+            "photos.group_id = (SELECT id FROM groups WHERE key = ?) AND photos.refused IS NULL"
+        )
+        self._values: tuple[str, ...] = (group,)
+        if audience.channels is not None:
+            self._where += " AND posts.channel IN (SELECT value FROM json_each(?))"
+            self._values += (json.dumps(sorted(audience.channels)),)
+
+    def select(
+        self, columns: str, joins: str = "", where: str = "", values: Iterable[object] = ()
+    ) -> tuple[str, tuple[object, ...]]:
+        """A SELECT over the photos in scope, with its values; `where` begins with AND."""
+        return (
+            f"SELECT {columns} FROM photos JOIN posts ON posts.id = photos.post_id {joins}"
+            f" WHERE {self._where} {where}",
+            (*self._values, *values),
+        )
+
+
+async def by_words(db: aiosqlite.Connection, scope: Scope, terms: Sequence[str]) -> Texts:
+    """Photos whose caption or text holds any of the terms as a part (folded, >= 1 character)."""
+    if not terms:
+        return {}
+    conditions: list[str] = []
+    values: list[object] = []
+    if long := [term for term in terms if len(term) >= TRIGRAM]:
+        conditions.append(
+            "texts.photo_id IN (SELECT rowid FROM texts_index WHERE texts_index MATCH ?)"
+        )
+        values.append(" OR ".join('"' + term.replace('"', '""') + '"' for term in long))
+    for term in terms:
+        if len(term) < TRIGRAM:
+            conditions.append("instr(texts.caption, ?) OR instr(texts.text, ?)")
+            values += [term, term]
+    sql, bound = scope.select(
+        "photos.id, texts.caption, texts.text",
+        "JOIN texts ON texts.photo_id = photos.id",
+        f"AND ({' OR '.join(conditions)}) ORDER BY photos.id DESC LIMIT {MOST_BY_WORDS}",
+        values,
+    )
+    async with db.execute(sql, bound) as cursor:
+        return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+
+
+async def by_meaning(
+    db: aiosqlite.Connection, scope: Scope, vector: Vector, model: Model
+) -> Cosines:
+    """The cosines of a (d,) query vector to every photo in scope that `model` has embedded."""
+    cosines = Cosines(vector)
+    sql, bound = scope.select(
+        "photos.id, vectors.vector",
+        "JOIN vectors ON vectors.photo_id = photos.id JOIN models ON models.id = vectors.model_id",
+        "AND models.fingerprint = ?",
+        (model.fingerprint,),
+    )
+    async with db.execute(sql, bound) as cursor:
+        while block := list(await cursor.fetchmany(BLOCK)):
+            cosines.add(block)
+    return cosines
+
+
+async def words_of(db: aiosqlite.Connection, photos: Sequence[int]) -> Texts:
+    """The words of these photos."""
+    async with db.execute(
+        "SELECT photo_id, caption, text FROM texts"
+        " WHERE photo_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(photos)),),
+    ) as cursor:
+        return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
