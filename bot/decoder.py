@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -43,6 +44,14 @@ class Decoder:
     async def preview(self, data: bytes, longest: int = 1280) -> bytes:
         """A JPEG for a page, its long side at most `longest` pixels. Raises NotAPhoto."""
         return await self._decode("preview", {"longest": longest}, data)
+
+    async def taken_at(self, data: bytes) -> datetime | None:
+        """When the camera says the photo was taken, timezone-aware."""
+        try:
+            reply, _ = await self._eyes.call("taken", {}, data)
+        except SandboxBroken:
+            return None
+        return datetime.fromisoformat(reply["taken"]) if reply["taken"] else None
 
     async def read(self, data: bytes) -> str:
         """The text in a photo; empty when there is none, or when reading it fails, since the

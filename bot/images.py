@@ -7,11 +7,13 @@ hang or eat memory.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
+from datetime import datetime
 
 import numpy as np
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from bot.photos import ImageSpec, NotAPhoto, Pixels
 
@@ -28,8 +30,9 @@ MAX_FRAMES = 24
 BLANK_DEVIATION = 3.0
 """Standard deviation of grey values (0..255) under which a frame counts as blank."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "TIFF", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "TIFF", "BMP")
 _SVG_MARKS = (b"<svg", b"<!DOCTYPE svg")
+_OFFSET = re.compile(r"[+-]\d\d:\d\d")
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError)
 
 
@@ -55,6 +58,27 @@ def preview(data: bytes, longest: int) -> bytes:
     return out.getvalue()
 
 
+def taken_at(data: bytes) -> datetime | None:
+    """When the camera says the photo was taken (EXIF 2.32, DateTimeOriginal and its offset).
+
+    Cameras that name no offset mean their own place, which is taken to be this machine's.
+    """
+    _register_formats()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        text = str(tags.get(ExifTags.Base.DateTimeOriginal, "")).strip("\0 ")
+        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
+        offset = str(tags.get(ExifTags.Base.OffsetTimeOriginal, "")).strip("\0 ")
+        if _OFFSET.fullmatch(offset):
+            return datetime.fromisoformat(f"{moment.isoformat()}{offset}")
+        return moment.astimezone()
+    except (*_DAMAGE, OverflowError, MemoryError):
+        return None
+
+
 def _open(data: bytes, at_least: int) -> Image.Image:
     """Decode to upright RGB; JPEGs at the smallest scale with both sides >= `at_least`."""
     if not data:
@@ -63,7 +87,7 @@ def _open(data: bytes, at_least: int) -> Image.Image:
         raise NotAPhoto(f"the file is larger than {MAX_BYTES // 2**20} MB")
     if any(mark in data[:1024] for mark in _SVG_MARKS):
         raise NotAPhoto("SVG drawings are not kept")
-    _register_heif()
+    _register_formats()
     Image.MAX_IMAGE_PIXELS = None  # the limits above take its place
     try:
         with warnings.catch_warnings():
@@ -192,8 +216,9 @@ def _cut_strip(image: Image.Image) -> Image.Image:
     return image.crop((0, top, image.width, top + keep))
 
 
-def _register_heif() -> None:
+def _register_formats() -> None:
     if "HEIF" not in Image.OPEN:
         import pi_heif
 
+        Image.init()
         pi_heif.register_heif_opener()

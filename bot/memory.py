@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot import ranking, words
@@ -16,6 +16,7 @@ from bot.photos import (
     Query,
     Remembered,
     StoredPhoto,
+    Task,
 )
 from bot.ports import ChatAdapter, Encoder, PhotoStore
 
@@ -78,6 +79,14 @@ class PhotoMemory:
             self.wake()
         return remembered
 
+    async def knows(self, group: str, channel: str, message: str) -> bool:
+        """Whether that post is remembered."""
+        return await self._store.knows(group, channel, message)
+
+    async def unfinished(self, photos: Collection[int]) -> dict[Task, int]:
+        """How many of these photos still wait for each task."""
+        return await self._store.unfinished(photos)
+
     async def revise(
         self,
         group: str,
@@ -120,6 +129,10 @@ class PhotoMemory:
         """One photo by its id, if it is still remembered."""
         found = await self._store.photos([photo])
         return found[0] if found else None
+
+    async def photos(self, ids: Sequence[int]) -> list[StoredPhoto]:
+        """The photos of these ids that are still remembered."""
+        return await self._store.photos(ids)
 
     async def resolve_group(self, name: str) -> str:
         """A group's id from its id or its name. Raises UnknownGroup."""

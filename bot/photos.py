@@ -46,6 +46,14 @@ class ModelUnavailable(ShoeboxError):
     """No encoder can be loaded; photos wait and are found by their words alone."""
 
 
+class TokenRefused(ShoeboxError):
+    """The platform does not know this token."""
+
+
+class PlatformUnreachable(ShoeboxError):
+    """The platform could not be asked; the token may well be right."""
+
+
 class NotAPhoto(ShoeboxError):
     """These bytes can't become a photo; the message is the reason that `status` shows."""
 

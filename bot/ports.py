@@ -62,6 +62,10 @@ class PhotoStore(Protocol):
         """Keep a post and its photos as waiting; a post that is known gains only what is new."""
         ...
 
+    async def knows(self, group: str, channel: str, message: str) -> bool:
+        """Whether that post is remembered."""
+        ...
+
     async def revise(
         self, group: str, channel: str, message: str, caption: str, keep: Collection[str] | None
     ) -> tuple[PhotoRef, ...]:
@@ -129,6 +133,10 @@ class PhotoStore(Protocol):
         """Every group in numbers."""
         ...
 
+    async def prove_writable(self) -> None:
+        """Write and take back. Raises StoreError."""
+        ...
+
     async def unfinished(self, photos: Collection[int]) -> dict[Task, int]:
-        """How many of these photos still wait for each task."""
+        """How many of these photos wait for each task and will soon be tried."""
         ...

@@ -21,7 +21,8 @@ RUN_PARTS = 0.7
 """Most that the parts of a Chinese run count for when the whole is not there."""
 
 FILLERS = frozenset(
-    ["a", "an", "and", "are", "at", "by", "for", "from", "in", "is", "it", "my", "of", "on", "or", "our", "the", "this", "that", "to", "was", "with", "photo", "photos", "picture", "pictures", "pic", "pics", "image", "images", "的", "照片", "图片", "相片"]
+    """a an and are at by for from in is it my of on or our the this that to was with photo photos
+    picture pictures pic pics image images 的 照片 图片 相片""".split()
 )
 """Words that say nothing of what is in a photo; they count only when nothing else is asked."""
 

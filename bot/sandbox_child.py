@@ -36,6 +36,9 @@ class Servant:
                 return {}, images.for_encoder(payload, spec).tobytes()
             if verb == "preview":
                 return {}, images.preview(payload, header["longest"])
+            if verb == "taken":
+                taken = images.taken_at(payload)
+                return {"taken": taken and taken.isoformat()}, b""
             if verb == "read":
                 if self._reader is None:
                     self._reader = TextReader()

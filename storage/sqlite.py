@@ -39,6 +39,9 @@ PHOTO_COLUMNS = """
     posts.posted_at, posts.caption, posts.link, posts.spoiler, posts.protected
 """
 
+SOON = 60.0
+"""Seconds; a job that is postponed for longer isn't worth waiting for."""
+
 
 class SqliteStore:
     """PhotoStore on SQLite. Use as `async with`; one process may index, many may read."""
@@ -126,6 +129,16 @@ class SqliteStore:
             [(photo, task) for task in Task],
         )
         return photo, row is None
+
+    async def knows(self, group: str, channel: str, message: str) -> bool:
+        async with self._db.read() as db:
+            found = await _value(
+                db,
+                "SELECT 1 FROM posts JOIN groups ON groups.id = group_id"
+                " WHERE groups.key = ? AND channel = ? AND message = ?",
+                (group, channel, message),
+            )
+        return found is not None
 
     async def revise(
         self, group: str, channel: str, message: str, caption: str, keep: Collection[str] | None
@@ -297,13 +310,18 @@ class SqliteStore:
             for group, key, name, photos, embed, read in rows
         ]
 
+    async def prove_writable(self) -> None:
+        async with self._db.write() as db:
+            await db.execute("INSERT INTO groups (key, name) VALUES ('', '')")
+            await db.execute("DELETE FROM groups WHERE key = ''")
+
     async def unfinished(self, photos: Collection[int]) -> dict[Task, int]:
         async with self._db.read() as db:
             rows = await _rows(
                 db,
                 "SELECT task, count(*) FROM jobs"
-                " WHERE photo_id IN (SELECT value FROM json_each(?)) GROUP BY task",
-                (json.dumps(list(photos)),),
+                " WHERE photo_id IN (SELECT value FROM json_each(?)) AND due < ? GROUP BY task",
+                (json.dumps(list(photos)), self._clock() + SOON),
             )
         return dict.fromkeys(Task, 0) | {Task(task): count for task, count in rows}
 

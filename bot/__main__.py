@@ -1,0 +1,179 @@
+"""`python -m bot …`: reads the command line, calls one function, prints what it returns."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from bot import __version__, settings
+from bot.photos import ShoeboxError
+from bot.settings import Settings
+
+WRONG_USE = 2
+STOPPED = 130
+ENV_FILE = Path(".env")
+NOISY = ("httpx", "httpcore", "aiosqlite", "asyncio", "discord", "telegram", "urllib3", "PIL")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; argparse would print the usage first."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"shoebox: {message} (see: python -m bot --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the process's exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except ShoeboxError as error:
+        print(f"shoebox: {_one_line(error)}", file=sys.stderr)
+        return WRONG_USE
+    except KeyboardInterrupt:
+        print("shoebox: stopped; nothing is lost, run it again to go on", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has gone
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="shoebox",
+        description="Shoebox: a group's shared photo memory. Without a command it runs the bot.",
+    )
+    parser.add_argument("--version", action="version", version=f"shoebox {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands.add_parser("run", help="the bot: every chat that .env switches on, else a web chat")
+
+    importing = commands.add_parser("import", help="remember every photo in a folder")
+    importing.add_argument("folder", type=Path, metavar="FOLDER")
+    importing.add_argument(
+        "--group", required=True, metavar="NAME", help="the group that gets them"
+    )
+    importing.add_argument("--author", default="", metavar="NAME", help="who is said to post them")
+
+    finding = commands.add_parser("find", help="the same answer as in the chat")
+    finding.add_argument("words", nargs="+", metavar="WORDS")
+    finding.add_argument("--group", required=True, metavar="NAME", help="a group's name or id")
+    finding.add_argument("--top", type=_count, default=3, metavar="N", help="photos (default 3)")
+    finding.add_argument("--json", action="store_true", help="for programs")
+
+    status = commands.add_parser("status", help="photos, waiting and refused, group by group")
+    status.add_argument("--json", action="store_true", help="for programs")
+    commands.add_parser("check", help="are settings, database, model and tokens in order?")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
+    return int(text)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "check":
+        return _check()
+    chosen = settings.load(ENV_FILE)
+    running = options.command in (None, "run")
+    _log_to_stderr(chosen.log_level if running else "ERROR")
+    if running:
+        return _serve(chosen)
+    if options.command == "import":
+        return _import(chosen, options)
+    if options.command == "find":
+        return _find(chosen, options)
+    return _status(chosen, options)
+
+
+def _serve(chosen: Settings) -> int:
+    from bot import app
+
+    async def until_stopped() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows has none
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await app.serve(chosen)
+
+    asyncio.run(until_stopped())
+    return 0
+
+
+def _import(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import app, terminal
+
+    summary, notice = asyncio.run(
+        app.import_folder(
+            chosen,
+            options.folder,
+            options.group,
+            options.author.strip(),
+            terminal.import_bar(),
+            terminal.download_bar(),
+        )
+    )
+    terminal.print_summary(summary, notice)
+    return 0
+
+
+def _find(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import app, terminal
+
+    words = " ".join(options.words)
+    answer, files = asyncio.run(
+        app.find(chosen, words, options.group, options.top, terminal.download_bar())
+    )
+    if options.json:
+        if answer.notice:
+            print(answer.notice, file=sys.stderr)
+        print(terminal.answer_json(answer, files))
+    else:
+        terminal.print_answer(answer, files)
+    return 0
+
+
+def _status(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import app, terminal
+
+    groups, model = asyncio.run(app.status(chosen))
+    if options.json:
+        print(terminal.status_json(groups, chosen.model, model))
+    else:
+        terminal.print_status(groups, model)
+    return 0
+
+
+def _check() -> int:
+    from bot import app, terminal
+
+    _log_to_stderr("ERROR")
+    checks = asyncio.run(app.check(ENV_FILE))
+    terminal.print_checks(checks)
+    return 0 if all(check.fine for check in checks) else 1
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
+    )
+    for name in NOISY:  # some of them would log addresses that hold a token
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""The only wiring: settings -> store, encoder, memory, adapters; start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters import token_checks
+from adapters.files import Files
+from adapters.folder import FolderImport, ImportSummary
+from adapters.folder import Progress as ImportProgress
+from bot import clip, settings
+from bot.decoder import Decoder
+from bot.images import MAX_BYTES
+from bot.indexing import Indexer
+from bot.loader import ModelLoader
+from bot.loader import Progress as DownloadProgress
+from bot.lock import IndexerLock
+from bot.memory import ModelState, PhotoMemory
+from bot.models import ModelPresence, Presence
+from bot.photos import (
+    EVERYONE,
+    Answer,
+    GroupStatus,
+    Query,
+    SettingsError,
+    ShoeboxError,
+    StoreError,
+    Task,
+)
+from bot.ports import ChatAdapter, PhotoStore
+from bot.settings import Settings
+from storage import store_for
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What is open while a command runs."""
+
+    store: PhotoStore
+    memory: PhotoMemory
+    adapters: dict[str, ChatAdapter]
+    files: Files
+    decoder: Decoder
+    loader: ModelLoader
+
+    def indexer(self) -> Indexer:
+        return Indexer(self.store, self.memory, self.adapters, self.decoder)
+
+
+@asynccontextmanager
+async def opened(chosen: Settings, download: DownloadProgress | None = None) -> AsyncIterator[App]:
+    """Everything but a model and a chat; both come later or never. Raises StoreError."""
+    state = ModelState(chosen.model)
+    files = Files(chosen.data_folder, MAX_BYTES)
+    adapters: dict[str, ChatAdapter] = {files.platform: files}
+
+    def load(progress: DownloadProgress) -> clip.ClipEncoder:
+        return clip.load(chosen.model, chosen.models_folder, chosen.hub_url, progress)
+
+    async with store_for(chosen.database_url) as store, Decoder() as decoder:
+        memory = PhotoMemory(store, state, adapters)
+        async with ModelLoader(state, load, memory.wake, download) as loader:
+            yield App(store, memory, adapters, files, decoder, loader)
+
+
+async def serve(chosen: Settings) -> None:
+    """Run the bot until cancelled. Raises SettingsError, StoreError."""
+    for key in token_checks(chosen):
+        platform = key.partition("_")[0].capitalize()
+        raise SettingsError(
+            f"{key} is set, but this version can't join {platform} chats yet: "
+            "remove it from .env to use the local web chat"
+        )
+    with IndexerLock(chosen.database_path) as lock:
+        if not lock.held:
+            raise StoreError(
+                f"another Shoebox (process {lock.owner()}) already runs on {chosen.database_path}: "
+                "stop it first, or set another DATABASE_URL"
+            )
+        async with opened(chosen) as app, app.indexer().running():
+            loading = asyncio.create_task(app.loader.load_until_there())
+            try:
+                await _web_chat(chosen, app)
+            finally:
+                loading.cancel()
+                await asyncio.gather(loading, return_exceptions=True)
+
+
+async def _web_chat(chosen: Settings, app: App) -> None:
+    raise NotImplementedError
+
+
+async def import_folder(
+    chosen: Settings,
+    folder: Path,
+    group: str,
+    author: str,
+    progress: ImportProgress,
+    download: DownloadProgress,
+) -> tuple[ImportSummary, str | None]:
+    """Remember a folder's photos; the summary, and the notice of what meaning waits for.
+
+    While another process indexes this memory, that one does the work and this one waits.
+    """
+    with IndexerLock(chosen.database_path) as lock:
+        async with opened(chosen, download) as app:
+            state = app.memory.model
+
+            def awaited() -> tuple[Task, ...]:
+                return (Task.READ,) if state.problem else (Task.EMBED, Task.READ)
+
+            work = FolderImport(app.memory, app.files, app.decoder, awaited)
+            if not lock.held:
+                return await work.run(folder, group, author, progress), None
+            async with app.indexer().running():
+                loading = asyncio.create_task(app.loader.load_once())
+                try:
+                    summary = await work.run(folder, group, author, progress)
+                finally:
+                    loading.cancel()
+                    await asyncio.gather(loading, return_exceptions=True)
+            return summary, state.notice
+
+
+async def find(
+    chosen: Settings, words: str, group: str, top: int, download: DownloadProgress
+) -> tuple[Answer, Files]:
+    """The same answer as in the chat. Raises UnknownGroup."""
+    async with opened(chosen, download) as app:
+        group_id = await app.memory.resolve_group(group)
+        await app.loader.load_once()
+        return await app.memory.find(Query(group_id, words, EVERYONE, top)), app.files
+
+
+async def status(chosen: Settings) -> tuple[list[GroupStatus], ModelPresence]:
+    """Every group in numbers, and where the model is."""
+    async with store_for(chosen.database_url) as store:
+        groups = await store.status()
+    return groups, await asyncio.to_thread(
+        clip.inspect, chosen.model, chosen.models_folder, chosen.hub_url
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `check`."""
+
+    fine: bool
+    subject: str
+    line: str
+
+
+async def check(env_file: Path) -> list[Check]:
+    """Is .env right, the database writable, the model there, each token valid?"""
+    try:
+        chosen = settings.load(env_file)
+        checks = [_check_env(env_file)]
+    except SettingsError as error:
+        return [Check(False, "settings", str(error))]
+    checks.append(await _check_database(chosen))
+    presence = await asyncio.to_thread(
+        clip.inspect, chosen.model, chosen.models_folder, chosen.hub_url
+    )
+    checks.append(Check(presence.presence is not Presence.MISSING, "model", presence.line))
+    for key, who_is in token_checks(chosen).items():
+        try:
+            checks.append(Check(True, key, f"valid, it is {await who_is()}"))
+        except ShoeboxError as error:
+            checks.append(Check(False, key, str(error)))
+    return checks
+
+
+def _check_env(env_file: Path) -> Check:
+    if not env_file.exists():
+        return Check(True, "settings", f"no {env_file}: every setting has its default")
+    unknown = sorted(set(settings.read_env_file(env_file)) - set(settings.KEYS))
+    if unknown:
+        return Check(False, "settings", f"{env_file} has keys nobody reads: {', '.join(unknown)}")
+    if os.name == "posix" and env_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return Check(
+            False, "settings", f"others on this machine can read {env_file}: chmod 600 {env_file}"
+        )
+    return Check(True, "settings", f"{env_file} is read")
+
+
+async def _check_database(chosen: Settings) -> Check:
+    try:
+        async with store_for(chosen.database_url) as store:
+            await store.prove_writable()
+    except ShoeboxError as error:
+        return Check(False, "database", str(error))
+    return Check(True, "database", f"{chosen.database_path} can be written")

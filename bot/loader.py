@@ -1,0 +1,131 @@
+"""Brings the encoder in without keeping anyone waiting, and tries again when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from bot.memory import ModelState
+from bot.photos import ModelUnavailable
+from bot.ports import Encoder
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = (60.0, 300.0, 1800.0)
+"""Pauses between tries to get a model; the last is kept."""
+
+
+class LoadedEncoder(Encoder, Protocol):
+    """An encoder that owns something to be closed."""
+
+    def close(self) -> None: ...
+
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all."""
+Load = Callable[[Progress], LoadedEncoder]
+"""Blocking; raises ModelUnavailable."""
+
+
+class _Stopped(Exception):
+    """Ends a download from inside its progress callback."""
+
+
+class ModelLoader:
+    """Fills a ModelState. Use as `async with`: leaving it ends the load and the encoder."""
+
+    def __init__(
+        self,
+        state: ModelState,
+        load: Load,
+        ready: Callable[[], None],
+        progress: Progress | None = None,
+        retry: tuple[float, ...] = RETRY_SECONDS,
+    ) -> None:
+        """`ready` is called once the encoder is there; `progress` while it is downloaded."""
+        self._state = state
+        self._load = load
+        self._ready = ready
+        self._progress = progress
+        self._retry = retry
+        self._stopping = threading.Event()
+        self._encoder: LoadedEncoder | None = None
+
+    async def load_once(self) -> bool:
+        """Try once; whether there is an encoder now. The state says why not."""
+        try:
+            self._encoder = await self._in_thread()
+        except ModelUnavailable as problem:
+            self._state.problem = str(problem)
+            self._state.progress = None
+            return False
+        self._state.encoder = self._encoder
+        self._state.problem = self._state.progress = None
+        self._ready()
+        return True
+
+    async def load_until_there(self) -> None:
+        """Try until there is an encoder, with growing pauses."""
+        tries = 0
+        while not await self.load_once():
+            pause = self._retry[min(tries, len(self._retry) - 1)]
+            log.warning("no model yet (next try in %.0f s): %s", pause, self._state.problem)
+            await asyncio.sleep(pause)
+            tries += 1
+        log.info("the model %s is ready", self._state.name)
+
+    async def _in_thread(self) -> LoadedEncoder:
+        """A daemon thread: a download of gigabytes must not hold up the end of the program."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[LoadedEncoder] = loop.create_future()
+
+        def settle(encoder: LoadedEncoder | None, error: BaseException | None) -> None:
+            if done.done():
+                if encoder is not None:
+                    encoder.close()
+            elif error is not None:
+                done.set_exception(error)
+            elif encoder is not None:
+                done.set_result(encoder)
+
+        def work() -> None:
+            encoder: LoadedEncoder | None = None
+            error: BaseException | None = None
+            try:
+                encoder = self._load(self._on_progress)
+            except BaseException as raised:
+                error = raised
+            try:
+                loop.call_soon_threadsafe(settle, encoder, error)
+            except RuntimeError:  # the loop is closed
+                if encoder is not None:
+                    encoder.close()
+
+        threading.Thread(target=work, name="model-loader", daemon=True).start()
+        return await done
+
+    def _on_progress(self, done: int, total: int) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+        percent = 100 * done // total if total else 0
+        self._state.progress = f"downloading, {percent} % of {total / 1e6:.0f} MB"
+        if self._progress is not None:
+            self._progress(done, total)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._state.encoder = None
+        if self._encoder is not None:
+            self._encoder.close()

@@ -1,0 +1,159 @@
+"""What the commands print. Only bot.__main__ uses it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adapters.files import Files
+from adapters.folder import ImportSummary
+from bot.app import Check
+from bot.models import ModelPresence, Presence
+from bot.photos import Answer, GroupStatus, Hit, Task
+
+MOST_REASONS = 10
+"""Refused photos that are listed; `status --json` lists all."""
+
+
+def plain(text: str) -> str:
+    """One line that can't move the cursor: names may hold newlines and control characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def download_bar() -> Callable[[int, int], None]:
+    """A bar on stderr for the model's download; appears with its first byte."""
+    return _bar("model", unit="B", unit_scale=True)
+
+
+def import_bar() -> Callable[[int, int], None]:
+    """A bar on stderr: done / total, photos per second, time left."""
+    return _bar("photos", unit="photo")
+
+
+def _bar(title: str, **options: Any) -> Callable[[int, int], None]:
+    from tqdm import tqdm
+
+    bar: tqdm[Any] | None = None
+
+    def progress(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(total=total, desc=title, file=sys.stderr, dynamic_ncols=True, **options)
+        bar.total = total
+        bar.update(done - bar.n)
+        if total and done >= total:
+            bar.close()
+
+    return progress
+
+
+def print_summary(summary: ImportSummary, notice: str | None) -> None:
+    """The closing words of an import."""
+    print(f"{summary.added} added, {summary.known} already known, {len(summary.refused)} refused")
+    for path, reason in summary.refused:
+        print(f"  {plain(path)}: {plain(reason)}")
+    if notice:
+        print(notice, file=sys.stderr)
+    elif waiting := summary.waiting.get(Task.EMBED, 0):
+        print(f"{waiting} photos wait for a model to be found by meaning", file=sys.stderr)
+
+
+def print_answer(answer: Answer, files: Files) -> None:
+    """An answer for people: the sentence, then a few lines a photo."""
+    if answer.notice:
+        print(answer.notice, file=sys.stderr)
+    print(plain(answer.sentence))
+    for hit in answer.hits:
+        post = hit.photo.post
+        who = f" by {plain(post.author_name)}" if post.author_name else ""
+        print(f"{hit.rank}. {plain(_where(hit, files))}")
+        print(f"   {hit.score:.2f} {', '.join(hit.why)}; {post.posted_at:%Y-%m-%d %H:%M}{who}")
+        if post.caption:
+            print(f"   “{plain(post.caption)}”")
+
+
+def answer_json(answer: Answer, files: Files) -> str:
+    """An answer for programs."""
+    return _json(
+        [
+            {
+                "rank": hit.rank,
+                "photo": _where(hit, files),
+                "score": round(hit.score, 4),
+                "why": list(hit.why),
+                "author": hit.photo.post.author_name or None,
+                "posted_at": hit.photo.post.posted_at.isoformat(),
+                "caption": hit.photo.post.caption or None,
+            }
+            for hit in answer.hits
+        ]
+    )
+
+
+def _where(hit: Hit, files: Files) -> str:
+    if hit.photo.ref.platform == files.platform:
+        return str(files.path(hit.photo.ref))
+    return hit.photo.post.link or hit.photo.ref.locator
+
+
+def print_status(groups: Sequence[GroupStatus], model: ModelPresence) -> None:
+    """A table of groups, the reasons of what was refused, the model."""
+    print(f"Model: {plain(model.line)}")
+    if not groups:
+        print("No photos yet.")
+        return
+    width = max(len("group"), *(len(_group_name(group)) for group in groups))
+    print(f"{'group':{width}}  photos  waiting  refused")
+    for group in groups:
+        waiting = max(group.waiting_embedding, group.waiting_text)
+        print(
+            f"{_group_name(group):{width}}  {group.photos:6}  {waiting:7}  {len(group.refused):7}"
+        )
+    for group in groups:
+        for refusal in group.refused[:MOST_REASONS]:
+            print(
+                f"refused in {_group_name(group)}: {plain(refusal.name)}: {plain(refusal.reason)}"
+            )
+        if more := len(group.refused[MOST_REASONS:]):
+            print(f"refused in {_group_name(group)}: … and {more} more (status --json lists all)")
+
+
+def _group_name(group: GroupStatus) -> str:
+    return plain(group.name or group.group)
+
+
+def status_json(groups: Sequence[GroupStatus], name: str, model: ModelPresence) -> str:
+    """The status for programs."""
+    return _json(
+        {
+            "model": {
+                "name": name,
+                "here": model.presence is Presence.HERE,
+                "line": model.line,
+            },
+            "groups": [
+                {
+                    "group": group.group,
+                    "name": group.name,
+                    "photos": group.photos,
+                    "waiting": max(group.waiting_embedding, group.waiting_text),
+                    "waiting_embedding": group.waiting_embedding,
+                    "waiting_text": group.waiting_text,
+                    "refused": [{"name": r.name, "reason": r.reason} for r in group.refused],
+                }
+                for group in groups
+            ],
+        }
+    )
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """One line each."""
+    for check in checks:
+        print(f"{'ok ' if check.fine else 'BAD'}  {check.subject}: {plain(check.line)}")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
