@@ -123,7 +123,7 @@ def folder_of(model: str, models_folder: Path) -> Path:
         if not path:
             raise ModelUnavailable("after local-dir: there is no folder")
         return Path(path).expanduser()
-    safe = re.sub(r"[^A-Za-z0-9._]+", "-", model.replace("/", "--").replace(":", "--")).strip(".-")
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", model.replace("/", "--").replace(":", "--")).strip(".-")
     if not safe:
         raise ModelUnavailable("no model is named")
     return models_folder / safe
