@@ -27,7 +27,7 @@ from bot.photos import ImageSpec, Model, ModelUnavailable, Pixels, Vector
 if TYPE_CHECKING:
     import torch
 
-BATCH = 16
+BATCH = 8
 """At most so many images go through the model at once: a query waits no longer than that."""
 
 WORTH_IT = 1.5
@@ -51,6 +51,8 @@ def load(model: str, models_folder: Path, hub_url: str, progress: Progress) -> C
         return ClipEncoder(Model(model, fingerprint, network.dimension), network)
     except ModelUnavailable as error:
         raise models.explained(model, error) from error
+    except (ImportError, OSError, RuntimeError, MemoryError) as error:
+        raise models.explained(model, ModelUnavailable(_line(error))) from error
 
 
 def inspect(model: str, models_folder: Path, hub_url: str) -> ModelPresence:
@@ -122,8 +124,9 @@ def faster_precision(device: torch.device) -> torch.dtype | None:
 
     def seconds(dtype: torch.dtype) -> float:
         matrix = torch.ones((side, side), dtype=dtype, device=device)
-        took = []
-        for _ in range(4):
+        began = time.perf_counter()
+        took: list[float] = []
+        while len(took) < 2 or time.perf_counter() - began < 0.03:
             start = time.perf_counter()
             (matrix @ matrix)[0, 0].item()
             took.append(time.perf_counter() - start)

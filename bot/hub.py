@@ -216,7 +216,8 @@ class Hub:
                 )
             if status in (401, 404):
                 return ModelUnavailable(
-                    f"{tried}: there is no such repository or file ({status}); check the name"
+                    f"{tried}: there is no such repository or file ({status}), or it is private; "
+                    "check the name"
                 )
             return ModelUnavailable(f"{tried}: the hub answers {status}; try again later")
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
