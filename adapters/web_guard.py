@@ -1,0 +1,235 @@
+"""Who may talk to the web chat: right host, same origin, and the password if there is one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SESSION = 30 * 24 * 3600
+"""Seconds that a login lasts."""
+FREE_TRIES = 3
+MAX_WAIT = 300
+"""Seconds; the wait doubles with every wrong try up to this."""
+MAX_ADDRESSES = 10_000
+MAX_FORM = 4096
+OPEN_PATHS = ("/shoebox/web.css", "/favicon.ico")
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    # The page framework compiles templates and injects scripts in the page: 'unsafe-…' stay.
+    "content-security-policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        "connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+
+
+class Guard:
+    """ASGI middleware around the whole chat: pages, images, uploads and the websocket."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: frozenset[str] | None,
+        password: str,
+        secret: bytes,
+        cookie: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`hosts`: the names this server answers to (against DNS rebinding); None: any.
+        An empty `password` lets everybody in."""
+        self.app = app
+        self._hosts = hosts
+        self._password = password.encode()
+        # With the password in the key, changing it ends every session.
+        self._key = hmac.digest(secret, self._password, hashlib.sha256)
+        self._cookie = cookie
+        self._clock = clock
+        self._tries = _Tries(clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refused = self._refusal(HTTPConnection(scope))
+        if refused is None and scope["type"] == "http" and scope["path"] == "/login":
+            refused = await self._login(Request(scope, receive))
+        if refused is None:
+            refused = self._login_needed(HTTPConnection(scope))
+        if refused is None:
+            await self.app(scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
+        else:
+            await refused(scope, receive, _with_headers(send))
+
+    def _refusal(self, connection: HTTPConnection) -> Response | None:
+        host = connection.headers.get("host", "")
+        if self._hosts is not None and _host_name(host) not in self._hosts:
+            return PlainTextResponse("This address is not served here.", 421)
+        origin = connection.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return PlainTextResponse("Requests from other sites are refused.", 403)
+        return None
+
+    def _login_needed(self, connection: HTTPConnection) -> Response | None:
+        scope = connection.scope
+        if not self._password or self._is_valid(connection.cookies.get(self._cookie, "")):
+            return None
+        if scope["type"] == "http" and scope["path"] in OPEN_PATHS:
+            return None
+        if "text/html" in connection.headers.get("accept", ""):
+            return RedirectResponse(f"/login?next={quote(scope['path'])}", 303)
+        return PlainTextResponse("The password is needed: open / in a browser.", 401)
+
+    async def _login(self, request: Request) -> Response:
+        target = request.query_params.get("next", "/")
+        if not target.startswith("/") or target.startswith(("//", "/\\")):
+            target = "/"
+        if not self._password:
+            return RedirectResponse(target, 303)
+        if request.method != "POST":
+            return _login_page(target)
+        who = _address(request)
+        if wait := self._tries.wait(who):
+            return _login_page(target, f"Too many wrong tries. Wait {wait} seconds.", 429)
+        # Counted before the form is read: parallel tries must not all pass the check above.
+        self._tries.failed(who)
+        given = await _password_of(request)
+        if not hmac.compare_digest(given, self._password):
+            return _login_page(target, "That is not the password.", 403)
+        self._tries.succeeded(who)
+        response = RedirectResponse(quote(target, safe="/%"), 303)
+        response.set_cookie(
+            self._cookie,
+            self._ticket(int(self._clock()) + SESSION),
+            max_age=SESSION,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    def _ticket(self, until: int) -> str:
+        return f"{until}.{hmac.digest(self._key, str(until).encode(), hashlib.sha256).hex()}"
+
+    def _is_valid(self, ticket: str) -> bool:
+        until = ticket.partition(".")[0]
+        if not until.isascii() or not until.isdigit() or len(until) > 12:
+            return False
+        known = hmac.compare_digest(ticket.encode(), self._ticket(int(until)).encode())
+        return known and int(until) > self._clock()
+
+
+class _Tries:
+    """Makes guessing slow: every wrong try doubles the wait of the address it came from."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def wait(self, who: str) -> int:
+        """Seconds until the next try is taken."""
+        count, last = self._failures.get(who, (0, 0.0))
+        if count < FREE_TRIES:
+            return 0
+        pause = min(1 << (count - FREE_TRIES + 1), MAX_WAIT)
+        return max(0, math.ceil(last + pause - self._clock()))
+
+    def failed(self, who: str) -> None:
+        count, _ = self._failures.pop(who, (0, 0.0))
+        self._failures[who] = (min(count + 1, 30), self._clock())
+        while len(self._failures) > MAX_ADDRESSES:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, who: str) -> None:
+        self._failures.pop(who, None)
+
+
+async def _password_of(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM:
+            return b""
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return fields.get("password", [""])[0].encode()
+
+
+def _address(request: Request) -> str:
+    """The caller's address; an IPv6 one without the half that its owner can change at will."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(address) if address.version == 4 else str(int(address) >> 64)
+
+
+def _host_name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            present = {name.lower() for name, _ in message.get("headers", ())}
+            added = [
+                (name.encode(), value.encode())
+                for name, value in HEADERS.items()
+                if name.encode() not in present
+            ]
+            message["headers"] = [*message.get("headers", ()), *added]
+        await send(message)
+
+    return sending
+
+
+def _login_page(target: str, problem: str = "", status: int = 200) -> Response:
+    action = html.escape(f"/login?next={quote(target)}")
+    return HTMLResponse(
+        f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Shoebox</title>
+<link rel="stylesheet" href="/shoebox/web.css">
+</head>
+<body class="door">
+<main class="card">
+<h1>Shoebox</h1>
+<p class="lead">This chat is closed with a password.</p>
+<form method="post" action="{action}">
+<label>Password<input name="password" type="password" autocomplete="current-password"
+ required autofocus></label>
+<p class="problem" role="alert">{html.escape(problem)}</p>
+<button class="primary">Come in</button>
+</form>
+</main>
+</body>
+</html>""",
+        status,
+        headers={"cache-control": "no-store"},
+    )

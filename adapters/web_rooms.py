@@ -1,0 +1,274 @@
+"""What happens in the web chat, whatever it is shown with: posting, asking, deleting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from adapters.files import LOCAL, local_group
+from adapters.web_files import UploadRefused, WebFiles
+from bot.memory import PhotoMemory
+from bot.photos import EVERYONE, Hit, PhotoRef, Post, Query, ShoeboxError
+from storage.chatlog import ChatLog, Find, Message, Reply
+
+CHANNEL = "main"
+MAX_TEXT = 4000
+MAX_NAME = 40
+MAX_PHOTOS = 50
+CATCH_UP = 60
+"""Seconds until photos that the memory could not take are offered to it again."""
+HELP = (
+    "/find birthday cake: shows the photos of this group that fit",
+    "/stats: says how many photos are remembered here",
+    "/help: shows this",
+    "Post photos by dropping or pasting them here, or with the + button.",
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Window(Protocol):
+    """One person's open page of one group."""
+
+    @property
+    def group(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def here(self) -> bool:
+        """Whether its person looks at it now."""
+
+    def show(self, message: Message) -> None:
+        """Show a new message, or one that changed."""
+
+    def remove(self, message: int) -> None: ...
+
+    def present(self, names: Sequence[str]) -> None:
+        """Show who is here."""
+
+
+class Rooms:
+    """All groups of the web chat, and the windows that look at them."""
+
+    def __init__(self, memory: PhotoMemory, log: ChatLog, files: WebFiles) -> None:
+        self._memory = memory
+        self._log = log
+        self._files = files
+        self._windows: set[Window] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handing = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Finish what a crash may have left half done."""
+        for message in await self._log.deleted():
+            await self._erase(message)
+        for message in await self._log.unanswered():
+            await self._log.answer(
+                message.id, Reply("I was restarted before I could answer. Please ask again.")
+            )
+        self._spawn(self._catch_up())
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def enter(self, window: Window) -> None:
+        self._windows.add(window)
+        self.tell_presence(window.group)
+
+    def leave(self, window: Window) -> None:
+        self._windows.discard(window)
+        self.tell_presence(window.group)
+
+    def tell_presence(self, group: str) -> None:
+        """Tell a group's windows who is here."""
+        here = [window for window in self._in(group) if window.here]
+        names = sorted({window.name for window in here}, key=str.casefold)
+        for window in here:
+            window.present(names)
+
+    async def groups(self) -> list[str]:
+        """Names of the groups there are, the most recently used first."""
+        known = [
+            status.group.removeprefix(LOCAL)
+            for status in await self._memory.status()
+            if status.group.startswith(LOCAL)
+        ]
+        return list(dict.fromkeys((*await self._log.groups(), *known)))
+
+    async def post(
+        self, group: str, author: str, text: str, uploads: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Take what somebody sent; returns lines for their eyes only.
+
+        Raises ShoeboxError with what to tell them.
+        """
+        text = text.strip()
+        local_group(group)
+        if not author or len(author) > MAX_NAME:
+            raise UploadRefused("Enter with a name first.")
+        if len(text) > MAX_TEXT:
+            raise UploadRefused(f"That is too long: {len(text)} of {MAX_TEXT} characters.")
+        if len(uploads) > MAX_PHOTOS:
+            raise UploadRefused(f"At most {MAX_PHOTOS} photos go into one message.")
+        if uploads:
+            await self._post_photos(group, author, text, uploads)
+            return ()
+        if text.startswith("/"):
+            return await self._command(group, author, text)
+        if text:
+            self._show(await self._log.add(group, author, text))
+        return ()
+
+    async def delete(self, group: str, author: str, message_id: int) -> None:
+        """Delete one's own message, its photos, and all that is remembered of them."""
+        message = await self._log.get(message_id)
+        if message is None or message.group != group:
+            return
+        if message.author != author:
+            raise UploadRefused("Only your own messages can be deleted.")
+        async with self._handing:
+            changed = await self._log.delete(message.id)
+        for window in self._in(group):
+            window.remove(message.id)
+        for answered in changed:
+            self._show(answered)
+        await self._erase(message)
+
+    async def _post_photos(
+        self, group: str, author: str, text: str, uploads: Sequence[str]
+    ) -> None:
+        # In this order, so that a crash in between loses nothing that was shown as posted: the
+        # file, then the message, then the memory, which `_catch_up` tells again after a restart.
+        attachments = await self._files.keep(uploads)
+        message = await self._log.add(group, author, text, attachments)
+        self._show(message)
+        try:
+            await self._hand_over(message)
+        except ShoeboxError as error:
+            _log.error("photos of message %d can't be remembered yet: %s", message.id, error)
+
+    async def _hand_over(self, message: Message) -> None:
+        async with self._handing:
+            if await self._log.get(message.id) is None:
+                return
+            await self._memory.remember(
+                Post(
+                    group=local_group(message.group),
+                    channel=CHANNEL,
+                    message=str(message.id),
+                    author=LOCAL + message.author,
+                    author_name=message.author,
+                    posted_at=message.posted_at,
+                    caption=message.text,
+                    group_name=message.group,
+                    link=link(message.group, message.id),
+                    photos=tuple(
+                        PhotoRef("file", str(number), attachment.locator, attachment.name)
+                        for number, attachment in enumerate(message.attachments)
+                    ),
+                )
+            )
+            await self._log.mark_remembered(message.id)
+
+    async def _erase(self, message: Message) -> None:
+        async with self._handing:
+            await self._memory.forget(local_group(message.group), CHANNEL, str(message.id))
+            await self._files.remove(message.attachments)
+            await self._log.purge(message.id)
+
+    async def _catch_up(self) -> None:
+        while True:
+            try:
+                for message in await self._log.unremembered():
+                    await self._hand_over(message)
+            except ShoeboxError as error:
+                _log.error("photos wait to be remembered: %s", error)
+            await asyncio.sleep(CATCH_UP)
+
+    async def _command(self, group: str, author: str, text: str) -> tuple[str, ...]:
+        command, _, words = text.partition(" ")
+        words = words.strip()
+        match command.casefold():
+            case "/find" if words:
+                message = await self._log.add(group, author, text, question=words)
+                self._show(message)
+                self._spawn(self._answer(message, words))
+                return ()
+            case "/find":
+                return ("Say what to look for, e.g. /find birthday cake",)
+            case "/help":
+                return HELP
+            case "/stats":
+                return (await self._stats(group),)
+        return (f"There is no command {command[:40]}. /help lists those there are.",)
+
+    async def _answer(self, message: Message, words: str) -> None:
+        try:
+            answer = await self._memory.find(Query(local_group(message.group), words, EVERYONE))
+            # What holds for the page as a whole stands above it already.
+            notice = None if self._memory.model.notice else answer.notice
+            reply = Reply(answer.sentence, notice, tuple(map(_find, answer.hits[:3])))
+        except Exception:
+            _log.exception("a question could not be answered")
+            reply = Reply("Something went wrong while I looked. Please try again in a moment.")
+        async with self._handing:  # nothing that is deleted meanwhile may come back in a reply
+            finds = [find for find in reply.finds if await self._still_there(find)]
+            answered = await self._log.answer(message.id, replace(reply, finds=tuple(finds)))
+        if answered is not None:
+            self._show(answered)
+
+    async def _still_there(self, find: Find) -> bool:
+        return find.jump is None or await self._log.get(find.jump) is not None
+
+    async def _stats(self, group: str) -> str:
+        for status in await self._memory.status():
+            if status.group == local_group(group):
+                waiting = max(status.waiting_embedding, status.waiting_text)
+                line = f"{_count(status.photos, 'photo')} remembered in {group}"
+                line += f", {waiting} of them still being looked at" if waiting else ""
+                refused = len(status.refused)
+                return line + (f", {_count(refused, 'file')} no picture." if refused else ".")
+        return f"No photos are remembered in {group} yet."
+
+    def _show(self, message: Message) -> None:
+        for window in self._in(message.group):
+            window.show(message)
+
+    def _in(self, group: str) -> list[Window]:
+        return [window for window in self._windows if window.group == group]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def link(group: str, message: int) -> str:
+    """Where a message can be seen, relative to the chat's address."""
+    return f"/g/{quote(group, safe='')}#m{message}"
+
+
+def _find(hit: Hit) -> Find:
+    post = hit.photo.post
+    posted_here = post.channel == CHANNEL and hit.photo.ref.locator.startswith("web/photos/")
+    return Find(
+        photo=hit.photo.id,
+        author=post.author_name,
+        posted_at=post.posted_at,
+        caption=post.caption,
+        why=tuple(str(signal) for signal in hit.why),
+        name=hit.photo.ref.name,
+        jump=int(post.message) if posted_here and post.message.isdigit() else None,
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
