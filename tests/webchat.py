@@ -28,6 +28,7 @@ class Running:
     model: ModelState
     log: ChatLog
     folder: Path
+    preview: Preview
 
 
 @asynccontextmanager
@@ -43,11 +44,12 @@ async def running_chat(
     ):
         files = Files(folder, MAX_BYTES)
         memory = PhotoMemory(store, model, {files.platform: files})
-        chat = WebChat(memory, log, preview or decoder.preview, folder, "127.0.0.1", port, password)
+        shown = preview or decoder.preview
+        chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password)
         async with chat:
             serving = asyncio.create_task(chat.serve())
             try:
-                yield Running(chat.address, memory, model, log, folder)
+                yield Running(chat.address, memory, model, log, folder, shown)
             finally:
                 serving.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
