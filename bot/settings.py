@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -70,7 +71,9 @@ def read_env_file(path: Path) -> dict[str, str]:
     try:
         if not path.exists():
             return {}
-        return {key: value or "" for key, value in dotenv_values(path, interpolate=False).items()}
+        text = io.StringIO(path.read_text(encoding="utf-8"))
+        values = dotenv_values(stream=text, interpolate=False)
+        return {key: value or "" for key, value in values.items()}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} can't be read: {error}") from error
 

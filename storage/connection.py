@@ -15,6 +15,7 @@ from bot.photos import StoreError
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process that writes."""
+PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 
 
 class Database:
@@ -83,9 +84,12 @@ class Database:
 
     async def _connect(self) -> aiosqlite.Connection:
         db = await aiosqlite.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            await db.execute(f"PRAGMA {pragma}")
-        await db.execute("PRAGMA secure_delete = ON")
+        try:
+            for pragma in PRAGMAS:
+                await db.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            await db.close()  # its thread would keep the process from ending
+            raise
         return db
 
     async def _migrate(self, db: aiosqlite.Connection) -> None:

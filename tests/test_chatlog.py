@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.photos import StoreError
 from storage.chatlog import Attachment, ChatLog, Find, Reply
 
 NOON = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)
@@ -110,3 +111,11 @@ async def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         messages = await asyncio.gather(*(log.add("family", "Anna", str(n)) for n in range(50)))
         assert len({m.id for m in messages}) == 50
         assert len(await log.recent("family", limit=100)) == 50
+
+
+async def test_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "chat.db").write_bytes(b"no database at all" * 100)
+
+    with pytest.raises(StoreError, match=r"chat\.db"):
+        async with ChatLog(tmp_path / "chat.db"):
+            pass

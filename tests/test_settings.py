@@ -1,0 +1,87 @@
+"""Settings: one clear line for what can't be, and .env.example tells the truth."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.photos import SettingsError
+from bot.settings import KEYS, Settings, from_mapping, is_loopback, load, read_env_file
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_nothing_set_means_the_defaults() -> None:
+    assert from_mapping({}) == Settings()
+    assert from_mapping({"MODEL": "", "WEB_PORT": "  "}) == Settings()
+
+
+def test_the_environment_overrules_the_file(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("MODEL=local-dir:/a\nWEB_PORT=9000\n# comment\n")
+    chosen = load(env, {"MODEL": "local-dir:/b"})
+    assert (chosen.model, chosen.web_port) == ("local-dir:/b", 9000)
+
+
+def test_all_data_lies_beside_the_database() -> None:
+    chosen = from_mapping({"DATABASE_URL": "sqlite:////srv/box/memory.db"})
+    assert chosen.database_path == Path("/srv/box/memory.db")
+    assert chosen.data_folder == Path("/srv/box")
+    assert chosen.models_folder == Path("/srv/box/models")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"WEB_PORT": "http"}, "WEB_PORT='http'.*1 to 65535"),
+        ({"WEB_PORT": "70000"}, "WEB_PORT"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud'.*DEBUG"),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL.*mysql"),
+        ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL"),
+        ({"HF_ENDPOINT": "hub"}, "HF_ENDPOINT"),
+        ({"WEB_HOST": "0.0.0.0"}, "WEB_PASSWORD"),
+        ({"WEB_HOST": "example.org"}, "WEB_PASSWORD"),
+    ],
+)
+def test_what_cannot_be_is_one_line(values: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as error:
+        from_mapping(values)
+    assert "\n" not in str(error.value)
+
+
+def test_open_to_the_network_with_a_password() -> None:
+    assert from_mapping({"WEB_HOST": "0.0.0.0", "WEB_PASSWORD": "x"}).web_host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("a.b", False)],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_secrets_never_show() -> None:
+    chosen = from_mapping(
+        {"DISCORD_TOKEN": "canary1", "TELEGRAM_TOKEN": "canary2", "WEB_PASSWORD": "canary3"}
+    )
+    assert "canary" not in repr(chosen)
+
+
+def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="can't be read"):
+        read_env_file(tmp_path)
+    (tmp_path / "latin1").write_bytes(b"MODEL=caf\xe9")
+    with pytest.raises(SettingsError, match="can't be read"):
+        read_env_file(tmp_path / "latin1")
+
+
+def test_the_example_names_every_key_with_its_default() -> None:
+    text = (ROOT / ".env.example").read_text()
+    shown = dict(re.findall(r"^#?\s?([A-Z_]+)=(.*)$", text, re.MULTILINE))
+    assert tuple(shown) == KEYS
+    assert from_mapping(shown) == Settings(), "a copied example changes nothing"
+    for block in text.strip().split("\n\n")[1:]:
+        assert block.startswith("# "), "every key has a line of explanation"

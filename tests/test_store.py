@@ -1,0 +1,316 @@
+"""The PhotoStore contract, on the real SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.photos import (
+    EVERYONE,
+    Audience,
+    Model,
+    PhotoRef,
+    Post,
+    StoreError,
+    Task,
+    UnknownGroup,
+    Vector,
+)
+from storage import store_for
+from storage.sqlite import SqliteStore
+
+MODEL = Model("tiny", "f00d", 8)
+OTHER = Model("other", "beef", 8)
+
+
+def a_post(
+    message: str = "1", *, group: str = "local:fam", keys: str = "a", **more: object
+) -> Post:
+    values: dict[str, object] = {
+        "group": group,
+        "group_name": group.partition(":")[2],
+        "channel": "main",
+        "message": message,
+        "author": "u1",
+        "author_name": "Ann",
+        "posted_at": datetime(2024, 5, 1, 12, tzinfo=UTC),
+        "photos": tuple(PhotoRef("file", key, f"/p/{key}", f"{key}.jpg") for key in keys),
+        "caption": "",
+    }
+    return Post(**(values | more))  # type: ignore[arg-type]
+
+
+def a_vector(seed: int) -> Vector:
+    vector = np.random.default_rng(seed).standard_normal(8).astype(np.float32)
+    return vector / np.float32(np.linalg.norm(vector))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with store_for(f"sqlite:///{tmp_path}/data/box.db") as store:
+        yield store
+
+
+async def found_by_words(store: SqliteStore, *terms: str, **scope: object) -> list[int]:
+    group = str(scope.get("group", "local:fam"))
+    audience = scope.get("audience", EVERYONE)
+    assert isinstance(audience, Audience)
+    candidates = await store.search(group, audience, terms, None, None, 10)
+    return [item.photo for item in candidates.items]
+
+
+async def test_a_post_is_remembered_once(store: SqliteStore) -> None:
+    first = await store.remember(a_post(keys="ab"))
+    assert len(first.added) == 2
+    assert not first.known
+    again = await store.remember(a_post(keys="abc"))
+    assert again.known == first.added
+    assert len(again.added) == 1, "an edit may bring another photo"
+    assert await store.knows("local:fam", "main", "1")
+    assert not await store.knows("local:other", "main", "1")
+    photo = (await store.photos(first.added))[0]
+    assert photo.post == a_post(keys="a"), "everything comes back as it was"
+
+
+async def test_both_tasks_wait_and_end(store: SqliteStore) -> None:
+    (photo,) = (await store.remember(a_post())).added
+    assert [job.photo for job in await store.take(Task.EMBED, 5, ())] == [photo]
+    assert await store.take(Task.EMBED, 5, [photo]) == []
+    assert await store.unfinished([photo]) == {Task.EMBED: 1, Task.READ: 1}
+    await store.save_vectors(MODEL, [photo], a_vector(1)[None])
+    await store.save_text(photo, "AKAI")
+    assert await store.unfinished([photo]) == {Task.EMBED: 0, Task.READ: 0}
+    (group,) = await store.status()
+    assert (group.photos, group.waiting_embedding, group.waiting_text) == (1, 0, 0)
+
+
+async def test_the_oldest_photos_come_first(store: SqliteStore) -> None:
+    ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(5)]
+    assert [job.photo for job in await store.take(Task.READ, 3, ())] == ids[:3]
+
+
+async def test_postponed_jobs_come_back_when_due(tmp_path: Path) -> None:
+    now = [1000.0]
+    async with SqliteStore(tmp_path / "box.db", clock=lambda: now[0]) as store:
+        (photo,) = (await store.remember(a_post())).added
+        await store.postpone(photo, Task.EMBED, datetime.fromtimestamp(1300, UTC), "no network")
+        assert await store.take(Task.EMBED, 1, ()) == []
+        assert (await store.unfinished([photo]))[Task.EMBED] == 0, "not worth waiting for"
+        assert len(await store.take(Task.READ, 1, ())) == 1
+        now[0] = 1301.0
+        (job,) = await store.take(Task.EMBED, 1, ())
+        assert job.attempts == 1
+
+
+async def test_refused_photos_are_told_and_not_found(store: SqliteStore) -> None:
+    (photo,) = (await store.remember(a_post(caption="cake"))).added
+    await store.refuse(photo, "the file is empty", final=True)
+    assert await found_by_words(store, "cake") == []
+    (group,) = await store.status()
+    assert group.photos == 0
+    assert [(r.name, r.reason) for r in group.refused] == [("a.jpg", "the file is empty")]
+    assert (await store.remember(a_post(caption="cake"))).known == (photo,)
+    assert await store.take(Task.EMBED, 1, ()) == [], "never tried again"
+
+
+async def test_what_was_out_of_reach_gets_another_chance(store: SqliteStore) -> None:
+    (photo,) = (await store.remember(a_post(caption="cake"))).added
+    await store.refuse(photo, "the file is no longer where it was", final=False)
+    moved = a_post(caption="cake", photos=(PhotoRef("file", "a", "/new/a", "a.jpg"),))
+    assert (await store.remember(moved)).known == (photo,)
+    (job,) = await store.take(Task.EMBED, 1, ())
+    assert job.ref.locator == "/new/a"
+    assert await found_by_words(store, "cake") == [photo]
+
+
+async def test_words_are_found_in_parts_in_chinese_and_when_short(store: SqliteStore) -> None:
+    (cake,) = (await store.remember(a_post("1", caption="Birthday CAKE for Tom"))).added
+    (bus,) = (await store.remember(a_post("2"))).added
+    await store.save_text(bus, "开往汽车总站\nBUS 12")
+    assert await found_by_words(store, "birth") == [cake]
+    assert await found_by_words(store, "汽车") == [bus]
+    assert await found_by_words(store, "汽车总站") == [bus]
+    assert await found_by_words(store, "站") == [bus]
+    assert await found_by_words(store, "12") == [bus]
+    assert await found_by_words(store, "tom", "bus") == [cake, bus]
+    assert await found_by_words(store, "nothing") == []
+
+
+@pytest.mark.parametrize(
+    "evil", ['"', '""', "a* OR b", "NEAR(", "(((", "-", "'; DROP TABLE x", "%"]
+)
+async def test_no_query_is_syntax(store: SqliteStore, evil: str) -> None:
+    await store.remember(a_post(caption="harmless"))
+    assert await found_by_words(store, evil, evil * 3) == []
+    (photo,) = (await store.remember(a_post("2", caption=f"has {evil} in it"))).added
+    assert await found_by_words(store, evil) == [photo]
+
+
+async def test_groups_are_walls_and_audiences_too(store: SqliteStore) -> None:
+    (ours,) = (await store.remember(a_post("1", caption="cake"))).added
+    (theirs,) = (await store.remember(a_post("1", group="local:b", caption="cake"))).added
+    (secret,) = (await store.remember(a_post("2", channel="secret", caption="cake"))).added
+    await store.save_vectors(MODEL, [ours, theirs, secret], np.stack([a_vector(1)] * 3))
+    main = Audience(frozenset({"main"}))
+    for audience, expected in (
+        (EVERYONE, [ours, secret]),
+        (main, [ours]),
+        (Audience(frozenset()), []),
+    ):
+        found = await store.search("local:fam", audience, ["cake"], a_vector(1), MODEL, 10)
+        assert [item.photo for item in found.items] == expected
+        assert found.total == len(expected)
+
+
+async def test_meaning_is_the_exact_cosine(store: SqliteStore) -> None:
+    ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(3000)]
+    vectors = np.stack([a_vector(n) for n in range(3000)])
+    await store.save_vectors(MODEL, ids, vectors)
+    query = a_vector(99_999)
+    found = await store.search("local:fam", EVERYONE, [], query, MODEL, 5)
+    cosines = vectors @ query
+    best = np.argsort(-cosines)[:5]
+    assert {item.photo for item in found.items} == {ids[n] for n in best}
+    for item in found.items:
+        assert item.cosine == pytest.approx(cosines[ids.index(item.photo)], abs=1e-6)
+    assert found.median_cosine == pytest.approx(float(np.median(cosines)), abs=1e-6)
+
+
+async def test_another_model_makes_every_photo_wait(store: SqliteStore) -> None:
+    (photo,) = (await store.remember(a_post())).added
+    await store.save_vectors(MODEL, [photo], a_vector(1)[None])
+    assert await store.require_vectors(MODEL) == 0
+    assert await store.require_vectors(OTHER) == 1
+    found = await store.search("local:fam", EVERYONE, [], a_vector(1), OTHER, 5)
+    assert not found.items, "vectors of different models are never compared"
+    assert await store.require_vectors(MODEL) == 0, "back to the first: its vectors are still here"
+
+
+async def test_revising_and_forgetting(store: SqliteStore) -> None:
+    first, second = (await store.remember(a_post(keys="ab", caption="old words"))).added
+    dropped = await store.revise("local:fam", "main", "1", "new words", keep={"a"})
+    assert [ref.key for ref in dropped] == ["b"]
+    assert await found_by_words(store, "old") == []
+    assert await found_by_words(store, "new") == [first]
+    assert await store.photos([first, second]) == await store.photos([first])
+    await store.save_vectors(MODEL, [first, second], np.stack([a_vector(1), a_vector(2)]))
+    assert [r.key for r in await store.forget("local:fam", "main", "1")] == ["a"]
+    assert await store.photos([first]) == []
+    assert await found_by_words(store, "new") == []
+    assert await store.forget("local:fam", "main", "1") == ()
+
+
+async def test_nothing_derived_outlives_its_photo(store: SqliteStore, tmp_path: Path) -> None:
+    (photo,) = (await store.remember(a_post(caption="unicorn"))).added
+    await store.save_text(photo, "zanzibar")
+    await store.save_vectors(MODEL, [photo], a_vector(1)[None])
+    await store.forget("local:fam", "main", "1")
+    with sqlite3.connect(tmp_path / "data/box.db") as db:
+        for table in ("posts", "photos", "jobs", "vectors", "texts"):
+            assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+        db.execute("INSERT INTO texts_index (texts_index) VALUES ('integrity-check')")
+        hits = "SELECT count(*) FROM texts_index WHERE texts_index MATCH 'unicorn OR zanzibar'"
+        assert db.execute(hits).fetchone() == (0,)
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    db.close()
+
+
+async def test_groups_are_known_by_name_and_id(store: SqliteStore) -> None:
+    with pytest.raises(UnknownGroup, match="known groups: none yet"):
+        await store.resolve_group("fam")
+    await store.remember(a_post())
+    await store.remember(a_post(group="telegram:-1", group_name="Trip"))
+    await store.remember(a_post(group="discord:2", group_name="Trip"))
+    assert await store.resolve_group("fam") == "local:fam"
+    assert await store.resolve_group("telegram:-1") == "telegram:-1"
+    with pytest.raises(UnknownGroup, match="discord:2 or telegram:-1"):
+        await store.resolve_group("Trip")
+    with pytest.raises(UnknownGroup, match=r"known groups:.*fam"):
+        await store.resolve_group("nobody")
+
+
+async def test_reads_and_writes_at_once_give_right_answers(store: SqliteStore) -> None:
+    async def write(n: int) -> int:
+        added = (await store.remember(a_post(str(n), caption=f"word{n:03}"))).added
+        return added[0]
+
+    async def read(n: int) -> list[int]:
+        return await found_by_words(store, f"word{n:03}")
+
+    ids = await asyncio.gather(*(write(n) for n in range(50)))
+    answers, _ = await asyncio.gather(
+        asyncio.gather(*(read(n) for n in range(50))),
+        asyncio.gather(*(write(n) for n in range(50, 100))),
+    )
+    assert answers == [[photo] for photo in ids]
+
+
+async def test_a_cancelled_write_leaves_no_open_transaction(store: SqliteStore) -> None:
+    for delay in np.linspace(0, 0.004, 25):
+        task = asyncio.create_task(store.remember(a_post(f"c{delay}", keys="abcdef")))
+        await asyncio.sleep(float(delay))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        after = await store.remember(a_post(f"d{delay}"))
+        assert len(after.added) == 1
+    (group,) = await store.status()
+    assert group.photos % 1 == 0
+    for photo in await store.photos(range(1, group.photos + 1)):
+        assert photo.post.message[0] in "cd"
+
+
+@pytest.mark.parametrize("where", ["folder", "under a file", "not a database"])
+async def test_a_database_that_cannot_be_is_one_line(tmp_path: Path, where: str) -> None:
+    threads = threading.enumerate()
+    path = tmp_path / "box.db"
+    if where == "folder":
+        path.mkdir()
+    elif where == "under a file":
+        (tmp_path / "file").write_text("x")
+        path = tmp_path / "file" / "box.db"
+    else:
+        path.write_bytes(b"This is a letter, not a database." * 100)
+    with pytest.raises(StoreError, match=r"can't be opened.*DATABASE_URL") as error:
+        async with SqliteStore(path):
+            pass
+    assert "\n" not in str(error.value)
+    started = [t for t in threading.enumerate() if t not in threads and "asyncio" not in t.name]
+    for thread in started:
+        await asyncio.to_thread(thread.join, 5)
+        assert not thread.is_alive(), "a thread left behind keeps the process from ending"
+    assert where != "not a database" or path.read_bytes().startswith(b"This is a letter")
+
+
+async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    async with SqliteStore(tmp_path / "box.db"):
+        pass
+    with sqlite3.connect(tmp_path / "box.db") as db:
+        db.execute("PRAGMA user_version = 9999")
+    db.close()
+    with pytest.raises(StoreError, match="newer version"):
+        async with SqliteStore(tmp_path / "box.db"):
+            pass
+
+
+async def test_everything_is_still_there_after_opening_again(tmp_path: Path) -> None:
+    async with SqliteStore(tmp_path / "box.db") as store:
+        (photo,) = (await store.remember(a_post(caption="cake"))).added
+    async with SqliteStore(tmp_path / "box.db") as store:
+        assert await found_by_words(store, "cake") == [photo]
+        await store.prove_writable()
+        assert len(await store.status()) == 1
+
+
+async def test_next_due(store: SqliteStore) -> None:
+    assert await store.next_due(Task.READ) is None
+    (photo,) = (await store.remember(a_post())).added
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    await store.postpone(photo, Task.READ, until, "flood wait")
+    assert await store.next_due(Task.READ) == until
