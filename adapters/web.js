@@ -35,8 +35,7 @@ const shoebox = (() => {
       const group = $("group").value.trim().replace(/\s+/g, " ");
       if (!name || !group) return;
       sessionStorage.setItem("shoebox.name", name);
-      const path = group.split("/").map(encodeURIComponent).join("%2F");
-      location.href = "/g/" + path + location.hash;
+      location.href = "/g/" + encodeURIComponent(group) + location.hash;
     });
     $("name").focus();
   }

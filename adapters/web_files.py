@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from bot.photos import NotAPhoto, ShoeboxError
+from bot.photos import ShoeboxError, StoreError
 from storage.chatlog import Attachment
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -97,7 +97,11 @@ class WebFiles:
         if any(token not in self._waiting for token in tokens):
             raise UploadRefused("These photos were waiting for too long. Add them again.")
         uploads = [self._waiting.pop(token) for token in dict.fromkeys(tokens)]
-        await asyncio.to_thread(self._move, [upload.path for upload in uploads])
+        try:
+            await asyncio.to_thread(self._move, [upload.path for upload in uploads])
+        except OSError as error:
+            _log.error("uploads can't be kept: %s", error)
+            raise UploadRefused("The photos can't be kept: the disk refuses them.") from error
         return tuple(
             Attachment(f"web/photos/{upload.path.name}", upload.name, upload.picture)
             for upload in uploads
@@ -115,11 +119,14 @@ class WebFiles:
             await asyncio.to_thread(self._preview_path(upload.path.name).unlink, missing_ok=True)
 
     async def remove(self, attachments: Sequence[Attachment]) -> None:
-        """Delete posted files and their previews."""
-        for attachment in attachments:
-            name = PurePosixPath(attachment.locator).name
-            await asyncio.to_thread((self._photos / name).unlink, missing_ok=True)
-            await asyncio.to_thread(self._preview_path(attachment.locator).unlink, missing_ok=True)
+        """Delete posted files and their previews. Raises StoreError."""
+        try:
+            for attachment in attachments:
+                photo = self._photos / PurePosixPath(attachment.locator).name
+                for path in (photo, self._preview_path(attachment.locator)):
+                    await asyncio.to_thread(path.unlink, missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"a posted file can't be deleted: {error}") from error
 
     async def read(self, locator: str) -> bytes:
         """A posted file's bytes. Raises OSError."""
@@ -169,7 +176,7 @@ class WebFiles:
 
         try:
             await self.preview(f"web/photos/{path.name}", load)
-        except (NotAPhoto, ShoeboxError):
+        except ShoeboxError:
             return False
         except Exception:
             _log.exception("no preview could be made of an upload")

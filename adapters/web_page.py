@@ -103,7 +103,7 @@ def pages(rooms: Rooms, memory: PhotoMemory, log: ChatLog) -> None:
 
         with scroll:
             window = RoomWindow(client, group, name, log, rooms)
-        ui.on("jump", lambda event: window.jump(int(event.args)))
+        ui.on("jump", lambda event: window.jump(_id(event.args)))
         ui.on("newest", lambda: window.load())
         rooms.enter(window)
         client.on_delete(lambda: rooms.leave(window))
@@ -118,8 +118,7 @@ def pages(rooms: Rooms, memory: PhotoMemory, log: ChatLog) -> None:
         with place:
             look()
             ui.timer(NOTICE_EVERY, look)
-        target = hello.get("target")
-        await window.load(around=target if isinstance(target, int) else None)
+        await window.load(around=_id(hello.get("target")) or None)
         window.ready()
 
 
@@ -139,6 +138,10 @@ def _header(group: str) -> None:
             tag("h1", "group", group)
             tag("div", "present")
         tag("button", "leave", "Leave", type="button", id="leave")
+
+
+def _id(sent: object) -> int:
+    return sent if isinstance(sent, int) and 0 < sent < 2**53 else 0
 
 
 def _name(hello: object) -> str:

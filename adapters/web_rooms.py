@@ -12,7 +12,7 @@ from urllib.parse import quote
 from adapters.files import LOCAL, local_group
 from adapters.web_files import UploadRefused, WebFiles
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, Hit, PhotoRef, Post, Query, ShoeboxError
+from bot.photos import EVERYONE, Hit, PhotoRef, Post, Query, ShoeboxError, StoreError
 from storage.chatlog import ChatLog, Find, Message, Reply
 
 CHANNEL = "main"
@@ -110,9 +110,9 @@ class Rooms:
 
         Raises ShoeboxError with what to tell them.
         """
-        text = text.strip()
+        group, author, text = _whole(group), _whole(author), _whole(text).strip()
         local_group(group)
-        if not author or len(author) > MAX_NAME:
+        if not author or len(author) > MAX_NAME or not author.isprintable():
             raise UploadRefused("Enter with a name first.")
         if len(text) > MAX_TEXT:
             raise UploadRefused(f"That is too long: {len(text)} of {MAX_TEXT} characters.")
@@ -148,7 +148,11 @@ class Rooms:
         # In this order, so that a crash in between loses nothing that was shown as posted: the
         # file, then the message, then the memory, which `_catch_up` tells again after a restart.
         attachments = await self._files.keep(uploads)
-        message = await self._log.add(group, author, text, attachments)
+        try:
+            message = await self._log.add(group, author, text, attachments)
+        except StoreError:
+            await self._files.remove(attachments)
+            raise
         self._show(message)
         try:
             await self._hand_over(message)
@@ -191,6 +195,8 @@ class Rooms:
                     await self._hand_over(message)
             except ShoeboxError as error:
                 _log.error("photos wait to be remembered: %s", error)
+            except Exception:
+                _log.exception("photos wait to be remembered")
             await asyncio.sleep(CATCH_UP)
 
     async def _command(self, group: str, author: str, text: str) -> tuple[str, ...]:
@@ -268,6 +274,11 @@ def _find(hit: Hit) -> Find:
         name=hit.photo.ref.name,
         jump=int(post.message) if posted_here and post.message.isdigit() else None,
     )
+
+
+def _whole(text: str) -> str:
+    """Without half characters, which JavaScript allows and no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _count(number: int, thing: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from bot.photos import FetchFailed, NotAPhoto, PhotoGone, SettingsError, Shoebox
 from storage.chatlog import ChatLog
 
 MAX_JSON = 64 * 1024
+MAX_ID = 2**63
+"""Above what SQLite can be asked for."""
 ASSETS = {"web.js": "text/javascript", "web.css": "text/css"}
 SHOWN = {"cache-control": "private, max-age=3600"}
 
@@ -47,7 +49,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
         if length.isdigit() and int(length) > MAX_BYTES:
             return _refused(too_large(), 413)
         try:
-            arrived = await files.receive(name[-200:], _chunks(request))
+            arrived = await files.receive(name[-200:], request.stream())
         except UploadRefused as error:
             return _refused(str(error), 413 if str(error) == too_large() else 507)
         except ClientDisconnect:
@@ -83,7 +85,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
 
     @app.get("/attachment/{message}/{number}")
     async def attachment(message: int, number: int) -> Response:
-        found = await log.get(message)
+        found = await log.get(message) if message < MAX_ID else None
         if found is None or not 0 <= number < len(found.attachments):
             return _gone()
         locator = found.attachments[number].locator
@@ -99,7 +101,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
     @app.get("/photo/{photo}")
     async def photo(photo: int) -> Response:
         """A photo of an answer; other platforms' groups are not to be seen here."""
-        found = await memory.photo(photo)
+        found = await memory.photo(photo) if photo < MAX_ID else None
         if found is None or not found.post.group.startswith(LOCAL):
             return _gone()
         stored = found
@@ -112,7 +114,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
         return await _shown(files, key, load)
 
 
-async def _shown(files: WebFiles, key: str, load: Any) -> Response:
+async def _shown(files: WebFiles, key: str, load: Callable[[], Awaitable[bytes]]) -> Response:
     try:
         path = await files.preview(key, load)
     except PhotoGone:
@@ -125,11 +127,6 @@ async def _shown(files: WebFiles, key: str, load: Any) -> Response:
         _log.warning("a preview can't be made: %s", error)
         return PlainTextResponse("The photo can't be shown.", 415)
     return FileResponse(path, media_type="image/jpeg", headers=SHOWN)
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    async for chunk in request.stream():
-        yield chunk
 
 
 async def _json(request: Request) -> dict[str, Any]:

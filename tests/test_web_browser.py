@@ -242,3 +242,21 @@ async def test_the_password_opens_the_door(browser: Browser, tmp_path: Path) -> 
         await page.set_input_files("#files", [upload("tea.jpg", "green")])
         await say(page, "tea")
         await expect(page.locator(".message .photos img")).to_have_count(1)
+
+
+async def test_windows_come_back_by_themselves_after_a_restart(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = await browser.new_page()
+    async with running_chat(tmp_path) as chat:
+        await enter(page, chat, "Anna")
+        await page.set_input_files("#files", [upload("tea.jpg", "green")])
+        await say(page, "tea before the restart")
+        await page.fill("#text", "half a sente")
+    async with running_chat(tmp_path, port=int(chat.address.rstrip("/").rpartition(":")[2])):
+        await expect(page.locator("#composer")).to_be_visible(timeout=30_000)
+        await expect(page.locator(".present")).to_have_text("only you are here", timeout=30_000)
+        await expect(page.locator(".message .text")).to_have_text("tea before the restart")
+        await expect(page.locator("#text")).to_have_value("half a sente")
+        await say(page, "and after it")
+        await expect(page.locator(".message .text").last).to_have_text("and after it")

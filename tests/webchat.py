@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import aiohttp
+from PIL import Image
 
 from adapters.files import Files
 from adapters.web import WebChat
@@ -54,3 +59,56 @@ async def running_chat(
                 serving.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await serving
+
+
+def jpeg(colour: str = "red", **exif: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (60, 40), colour).save(file, "JPEG", **exif)
+    return file.getvalue()
+
+
+class Visitor:
+    """Somebody's browser, as far as HTTP goes."""
+
+    def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
+        self.session = session
+        self.address = address
+
+    async def get(self, path: str, **options: Any) -> tuple[int, bytes, Any]:
+        async with self.session.get(self.address + path, **options) as response:
+            return response.status, await response.read(), response.headers
+
+    async def upload(self, data: Any, name: str = "tea.jpg", **options: Any) -> tuple[int, Any]:
+        address = self.address + "upload"
+        async with self.session.post(
+            address, params={"name": name}, data=data, **options
+        ) as response:
+            return response.status, await response.json()
+
+    async def send(
+        self, text: str, *uploads: str, author: str = "Anna", group: str = "family"
+    ) -> tuple[int, Any]:
+        content = {"group": group, "author": author, "text": text, "uploads": uploads}
+        async with self.session.post(self.address + "post", json=content) as response:
+            return response.status, await response.json()
+
+    async def log_in(self, password: str, to: str = "/") -> tuple[int, Any]:
+        async with self.session.post(
+            self.address + "login",
+            params={"next": to},
+            data={"password": password},
+            allow_redirects=False,
+        ) as response:
+            return response.status, response.headers
+
+    async def post_photo(self, text: str, data: bytes | None = None, **who: str) -> None:
+        status, reply = await self.upload(jpeg() if data is None else data)
+        assert status == 200, reply
+        assert await self.send(text, reply["token"], **who) == (200, {"hints": []})
+
+
+@asynccontextmanager
+async def visiting(chat: Running) -> AsyncIterator[Visitor]:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar) as session:
+        yield Visitor(session, chat.address)
