@@ -96,7 +96,23 @@ async def serve(chosen: Settings) -> None:
 
 
 async def _web_chat(chosen: Settings, app: App) -> None:
-    raise NotImplementedError
+    from adapters.web import WebChat
+    from storage.chatlog import ChatLog
+
+    async with (
+        ChatLog(chosen.data_folder / "web" / "chat.db") as chat_log,
+        WebChat(
+            app.memory,
+            chat_log,
+            app.decoder.preview,
+            chosen.data_folder,
+            chosen.web_host,
+            chosen.web_port,
+            chosen.web_password,
+        ) as chat,
+    ):
+        log.info("no chat platform is switched on: open the local web chat at %s", chat.address)
+        await chat.serve()
 
 
 async def import_folder(
