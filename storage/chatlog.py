@@ -150,7 +150,8 @@ class ChatLog:
             rows = await _rows(
                 db,
                 f"SELECT {_COLUMNS} FROM message WHERE NOT deleted AND reply IS NOT NULL AND EXISTS"
-                " (SELECT 1 FROM json_each(reply, '$.finds') WHERE json_extract(value, '$.jump') = ?)",
+                " (SELECT 1 FROM json_each(reply, '$.finds')"
+                " WHERE json_extract(value, '$.jump') = ?)",
                 (message,),
             )
             for answered in map(_message, rows):
