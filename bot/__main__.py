@@ -100,9 +100,14 @@ def _serve(chosen: Settings) -> int:
     async def until_stopped() -> None:
         task = asyncio.current_task()
         assert task is not None
+
+        def stop() -> None:
+            if not task.cancelling():  # a second signal must not cut the clean stop short
+                task.cancel()
+
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows has none
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+                asyncio.get_running_loop().add_signal_handler(number, stop)
         with contextlib.suppress(asyncio.CancelledError):
             await app.serve(chosen)
 
