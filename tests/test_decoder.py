@@ -93,9 +93,11 @@ async def test_memory_is_bounded_in_the_child() -> None:
 
 async def test_a_cancelled_call_leaves_no_half_frame() -> None:
     box = Sandbox(timeout=60, memory=3 * GIB)
-    big = encoded(scene(1, (3000, 3000)), "PNG")
-    task = asyncio.create_task(box.call("preview", {"longest": 3000}, big))
-    await asyncio.sleep(0.4)
+    await box.call("preview", {"longest": 50}, photo())
+    assert box._child is not None
+    os.kill(box._child.pid, signal.SIGSTOP)
+    task = asyncio.create_task(box.call("preview", {"longest": 300}, photo()))
+    await asyncio.sleep(0.2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
