@@ -1,0 +1,102 @@
+"""A rare exact word beats a vague resemblance; a common word does not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.photos import Candidate, Candidates, Signal
+from bot.ranking import Ranked, lookups, rank
+from bot.words import terms
+
+
+def ranked(query: str, *items: Candidate, total: int = 100, median: float = 0.1) -> list[Ranked]:
+    return rank(terms(query), Candidates(total, median, items))
+
+
+def order(query: str, *items: Candidate, total: int = 100) -> list[int]:
+    return [found.photo for found in ranked(query, *items, total=total)]
+
+
+def seen(photo: int, cosine: float | None, caption: str = "", text: str = "") -> Candidate:
+    return Candidate(photo, cosine, caption, text)
+
+
+def test_a_rare_word_on_a_thing_beats_the_best_resemblance() -> None:
+    assert order("akai", seen(1, 0.35), seen(2, 0.12, text="akai professional")) == [2, 1]
+
+
+def test_a_common_word_does_not() -> None:
+    many = [seen(n, 0.1, caption="trip to the sea") for n in range(10, 90)]
+    assert order("sea", seen(1, 0.35), *many)[0] == 1
+
+
+def test_more_of_the_query_is_better() -> None:
+    assert order("birthday cake", seen(1, None, "cake"), seen(2, None, "birthday cake")) == [2, 1]
+
+
+def test_whole_words_before_beginnings_before_insides() -> None:
+    found = order(
+        "won",
+        seen(1, None, text="bigwon"),
+        seen(2, None, text="wonderful"),
+        seen(3, None, text="big won"),
+    )
+    assert found == [3, 2, 1]
+
+
+def test_chinese_runs_count_whole_and_in_parts() -> None:
+    found = order(
+        "生日蛋糕",
+        seen(1, None, "小明的蛋糕和生日"),
+        seen(2, None, "小明的生日蛋糕"),
+        seen(3, None, "自行车"),
+    )
+    assert found == [2, 1]
+    assert {"生日蛋糕", "生日", "日蛋", "蛋糕"} <= set(lookups(["生日蛋糕"]))
+
+
+def test_fillers_count_only_when_nothing_else_is_asked() -> None:
+    assert lookups(terms("a photo of the goose")) == ["goose"]
+    assert lookups(["the"]) == ["the"]
+
+
+def test_every_hit_says_why() -> None:
+    found = ranked(
+        "akai", seen(1, 0.4), seen(2, 0.1, text="akai"), seen(3, None, "akai"), seen(4, 0.4, "akai")
+    )
+    why = {r.photo: r.why for r in found}
+    assert why[1] == (Signal.MEANING,)
+    assert why[2] == (Signal.TEXT,)
+    assert why[3] == (Signal.CAPTION,)
+    assert why[4] == (Signal.MEANING, Signal.CAPTION)
+
+
+def test_without_a_vector_only_words_find() -> None:
+    assert order("cake", seen(1, None, "bread"), seen(2, None, "cake")) == [2]
+
+
+words = st.text("ab c生日", max_size=12)
+candidates = st.builds(
+    Candidate,
+    photo=st.integers(1, 10**6),
+    cosine=st.none() | st.floats(-1, 1),
+    caption=words,
+    text=words,
+)
+
+
+@given(
+    st.lists(candidates, max_size=12, unique_by=lambda c: c.photo),
+    st.lists(st.sampled_from(["a", "ab", "abc", "生", "生日", "生日b"]), min_size=1, unique=True),
+    st.floats(-1, 1),
+    st.integers(0, 50),
+)
+def test_the_order_is_stable_and_scores_are_shares(
+    items: list[Candidate], asked: list[str], median: float, total: int
+) -> None:
+    found = rank(asked, Candidates(total, median, tuple(items)))
+    assert found == rank(asked, Candidates(total, median, tuple(reversed(items))))
+    assert all(0 <= r.score <= 1 and r.why for r in found)
+    assert [r.score for r in found] == sorted((r.score for r in found), reverse=True)
+    assert {r.photo for r in found} <= {c.photo for c in items}
