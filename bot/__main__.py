@@ -173,7 +173,7 @@ def _log_to_stderr(level: str) -> None:
         level=level, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
     )
     for name in NOISY:  # some of them would log addresses that hold a token
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, getattr(logging, level)))
 
 
 def _one_line(error: Exception) -> str:

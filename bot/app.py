@@ -192,6 +192,8 @@ async def check(env_file: Path) -> list[Check]:
             checks.append(Check(True, key, f"valid, it is {await who_is()}"))
         except ShoeboxError as error:
             checks.append(Check(False, key, str(error)))
+        except Exception as error:  # whatever answers there does not speak the platform's language
+            checks.append(Check(False, key, f"no sensible answer ({type(error).__name__})"))
     return checks
 
 
