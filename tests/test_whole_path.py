@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from playwright.async_api import FilePayload, Page, expect
 
 from tests.browser import chromium
 from tests.pictures import photo, sign
+from tests.tinyclip import save_tiny_clip
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60
@@ -28,15 +30,17 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running_bot(folder: Path, port: int) -> AsyncIterator[tuple[str, list[str]]]:
-    """The bot in an empty folder, with no model to be had; its address and what it logs."""
+async def running_bot(
+    folder: Path, port: int, model: str = "local-dir:/none"
+) -> AsyncIterator[tuple[str, list[str]]]:
+    """The bot in a folder, without a model unless one is named; its address, what it logs."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     bot = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(ROOT), "WEB_PORT": str(port), "MODEL": "local-dir:/none"},
+        env={**kept, "PYTHONPATH": str(ROOT), "WEB_PORT": str(port), "MODEL": model},
         stderr=asyncio.subprocess.PIPE,
     )
     assert bot.stderr is not None
@@ -122,3 +126,36 @@ async def test_a_second_bot_on_the_same_memory_is_refused(tmp_path: Path) -> Non
         _, said = await second.communicate()
         assert second.returncode == 2
         assert f"process {pid}" in said.decode()
+
+
+async def test_an_import_beside_a_running_bot_leaves_the_work_to_it(tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    (album / "keys.jpg").write_bytes(sign("AKAI"))
+    save_tiny_clip(tmp_path / "model")
+    model = f"local-dir:{tmp_path / 'model'}"
+    async with running_bot(tmp_path, free_port(), model):
+        said = await shoebox(tmp_path, model, "import", str(album), "--group", "fam")
+        assert said.startswith("1 added, 0 already known, 0 refused")
+        found = json.loads(
+            await shoebox(tmp_path, model, "find", "AKAI", "--group", "fam", "--json")
+        )
+        assert found[0]["photo"] == str(album / "keys.jpg")
+        assert set(found[0]["why"]) == {"meaning", "text in the photo"}
+
+
+async def shoebox(folder: Path, model: str, *arguments: str) -> str:
+    """What a command prints."""
+    command = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MODEL": model},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complained = await command.communicate()
+    assert command.returncode == 0, complained.decode()
+    return said.decode()
