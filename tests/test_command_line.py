@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.pictures import encoded, photo, png_claiming, scene, sign
+from tests.standins.hub import HubStandin
 from tests.tinyclip import save_tiny_clip
 
 ROOT = Path(__file__).parent.parent
@@ -235,3 +236,21 @@ def test_check_says_what_is_wrong(shoebox: Shoebox, tmp_path: Path) -> None:
     wrong = shoebox("check")
     assert wrong.returncode == 1
     assert "WEB_PORT" in wrong.stdout
+
+
+def test_the_model_is_downloaded_once_with_a_bar_and_then_needs_no_network(
+    shoebox: Shoebox, album: Path, tmp_path: Path, model: Path
+) -> None:
+    env = {"MODEL": "hf-hub:org/tiny"}
+    with HubStandin({"org/tiny": model}) as hub:
+        env["HF_ENDPOINT"] = hub.url
+        assert "will be downloaded" in shoebox("check", **env).stdout
+        done = shoebox("import", str(album), "--group", "fam", **env)
+        assert done.returncode == 0, done.stderr
+        assert "model: 100%" in done.stderr
+    found = shoebox("find", "red", "--group", "fam", "--json", **env)
+    assert json.loads(found.stdout)[0]["why"] == ["meaning"]
+    assert found.stderr == "", "no bar, no notice, no network"
+    status = json.loads(shoebox("status", "--json", **env).stdout)
+    assert status["model"]["name"] == "hf-hub:org/tiny"
+    assert status["groups"][0]["waiting"] == 0
