@@ -15,7 +15,7 @@ from adapters import token_checks
 from adapters.files import Files
 from adapters.folder import FolderImport, ImportSummary
 from adapters.folder import Progress as ImportProgress
-from bot import clip, settings
+from bot import clip, models, settings
 from bot.decoder import Decoder
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
@@ -161,9 +161,7 @@ async def status(chosen: Settings) -> tuple[list[GroupStatus], ModelPresence]:
     """Every group in numbers, and where the model is."""
     async with store_for(chosen.database_url) as store:
         groups = await store.status()
-    return groups, await asyncio.to_thread(
-        clip.inspect, chosen.model, chosen.models_folder, chosen.hub_url
-    )
+    return groups, await asyncio.to_thread(models.look, chosen.model, chosen.models_folder)
 
 
 @dataclass(frozen=True, slots=True)

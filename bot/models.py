@@ -65,29 +65,34 @@ class ModelPresence:
     """Bytes that are still to come from the hub."""
 
 
-def inspect(model: str, models_folder: Path, hub: Hub, recipes: Recipes) -> ModelPresence:
-    """Say in bounded time whether `model` is here, can be had, or neither."""
+def look(model: str, models_folder: Path) -> ModelPresence:
+    """Say whether `model` is here, at once: no network is asked, no torch needed."""
     try:
         folder = folder_of(model, models_folder)
-        damage = ""
-        if _is_local(model) or folder.exists():
-            try:
-                return ModelPresence(
-                    Presence.HERE, f"{model} is in {modelfolder.read(folder).path}"
-                )
-            except ModelUnavailable as error:
-                if _is_local(model):
-                    raise
-                damage = f" again ({error})"
-        recipe = _recipe(model, recipes)
-        size = sum(file.size for file in _wanted(recipe, hub.files(recipe.repository), hub))
-        return ModelPresence(
-            Presence.ON_HUB,
-            f"{model} will be downloaded{damage} at the first start ({size / 1e6:.0f} MB)",
-            size,
-        )
+        if not _is_local(model) and not folder.exists():
+            return ModelPresence(Presence.ON_HUB, f"{model} is not downloaded yet")
+        return ModelPresence(Presence.HERE, f"{model} is in {modelfolder.read(folder).path}")
     except ModelUnavailable as error:
         return ModelPresence(Presence.MISSING, str(explained(model, error)))
+
+
+def inspect(model: str, models_folder: Path, hub: Hub, recipes: Recipes) -> ModelPresence:
+    """Say in bounded time whether `model` is here, can be had, or neither."""
+    seen = look(model, models_folder)
+    if seen.presence is Presence.HERE or _is_local(model):
+        return seen
+    damage = f" again ({seen.line})" if seen.presence is Presence.MISSING else ""
+    try:
+        folder_of(model, models_folder)
+        recipe = _recipe(model, recipes)
+        size = sum(file.size for file in _wanted(recipe, hub.files(recipe.repository), hub))
+    except ModelUnavailable as error:
+        return ModelPresence(Presence.MISSING, str(explained(model, error)))
+    return ModelPresence(
+        Presence.ON_HUB,
+        f"{model} will be downloaded{damage} at the first start ({size / 1e6:.0f} MB)",
+        size,
+    )
 
 
 def obtain(
