@@ -83,10 +83,6 @@ class PhotoStore(Protocol):
         """The oldest photos that are due for `task`, leaving out those in `skip`."""
         ...
 
-    async def next_due(self, task: Task) -> datetime | None:
-        """When the next postponed job comes due; None when nothing waits."""
-        ...
-
     async def require_vectors(self, model: Model) -> int:
         """Make every photo without a vector of `model` wait for one; returns how many do."""
         ...

@@ -179,11 +179,6 @@ class SqliteStore:
             )
         return [Job(row[0], task, PhotoRef(*row[1:5]), row[5]) for row in rows]
 
-    async def next_due(self, task: Task) -> datetime | None:
-        async with self._db.read() as db:
-            due = await _value(db, "SELECT min(due) FROM jobs WHERE task = ? AND due > 0", (task,))
-        return None if due is None else datetime.fromtimestamp(due, UTC)
-
     async def require_vectors(self, model: Model) -> int:
         async with self._db.write() as db:
             await db.execute(
