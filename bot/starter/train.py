@@ -225,9 +225,14 @@ class Trainer:
         tokens = self._tokenize(captions).to(self._device)
         lengths = (tokens != 0).sum(dim=1)
         order = lengths.argsort()
-        parts = [
-            self._model.text(tokens[part, : int(lengths[part].max())]) for part in order.chunk(4)
-        ]
+        tower, mask, parts = self._model.text, self._model.text.attn_mask, []
+        try:
+            for part in order.chunk(4):
+                longest = int(lengths[part].max())
+                tower.attn_mask = mask[:longest, :longest]
+                parts.append(tower(tokens[part, :longest]))
+        finally:
+            tower.attn_mask = mask
         return torch.cat(parts)[order.argsort()]
 
     def _pixels(self, batch: Batch) -> Any:
