@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     commands.add_parser("run", help="the bot: every chat that .env switches on, else a web chat")
 
+    commands.add_parser("demo", help="a web chat with a group full of drawings, to try /find in")
+
     importing = commands.add_parser("import", help="remember every photo in a folder")
     importing.add_argument("folder", type=Path, metavar="FOLDER")
     importing.add_argument(
@@ -83,10 +85,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "check":
         return _check()
     chosen = settings.load(ENV_FILE)
-    running = options.command in (None, "run")
+    running = options.command in (None, "run", "demo")
     _log_to_stderr(chosen.log_level if running else "ERROR")
     if running:
-        return _serve(chosen)
+        return _serve(chosen, demo=options.command == "demo")
     if options.command == "import":
         return _import(chosen, options)
     if options.command == "find":
@@ -94,8 +96,8 @@ def _run(options: argparse.Namespace) -> int:
     return _status(chosen, options)
 
 
-def _serve(chosen: Settings) -> int:
-    from bot import app
+def _serve(chosen: Settings, demo: bool) -> int:
+    from bot import app, terminal
 
     async def until_stopped() -> None:
         task = asyncio.current_task()
@@ -109,7 +111,7 @@ def _serve(chosen: Settings) -> int:
             with contextlib.suppress(NotImplementedError):  # Windows has none
                 asyncio.get_running_loop().add_signal_handler(number, stop)
         with contextlib.suppress(asyncio.CancelledError):
-            await app.serve(chosen)
+            await (app.demo(chosen, terminal.demo_bar()) if demo else app.serve(chosen))
 
     asyncio.run(until_stopped())
     return 0

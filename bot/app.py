@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from adapters import token_checks
@@ -36,9 +37,13 @@ from bot.photos import (
 )
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
+from bot.starter import files as starter
 from storage import store_for
 
 log = logging.getLogger(__name__)
+
+DemoProgress = Callable[[int, int], None]
+"""Called with scenes posted and scenes in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,17 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
     files = Files(chosen.data_folder, MAX_BYTES)
     adapters: dict[str, ChatAdapter] = {files.platform: files}
 
-    def load(progress: DownloadProgress) -> clip.ClipEncoder:
-        return clip.load(chosen.model, chosen.models_folder, chosen.hub_url, progress)
+    def load(progress: DownloadProgress, model: str = chosen.model) -> clip.ClipEncoder:
+        return clip.load(model, chosen.models_folder, chosen.hub_url, progress)
+
+    # A trial goes on without a network; a group that somebody invited the bot to is never
+    # served by a model that nobody chose.
+    trial = not token_checks(chosen)
+    fallback = partial(load, model=starter.NAME) if trial else None
 
     async with store_for(chosen.database_url) as store, Decoder() as decoder:
         memory = PhotoMemory(store, state, adapters)
-        async with ModelLoader(state, load, memory.wake, download) as loader:
+        async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
             yield App(store, memory, adapters, files, decoder, loader)
 
 
@@ -80,6 +90,32 @@ async def serve(chosen: Settings) -> None:
             f"{key} is set, but this version can't join {platform} chats yet: "
             "remove it from .env to use the local web chat"
         )
+    async with _at_work(chosen) as app:
+        await _web_chat(chosen, app)
+
+
+async def demo(chosen: Settings, progress: DemoProgress) -> None:
+    """A web chat with a group full of drawings, in a memory of its own, until cancelled.
+
+    Raises ShoeboxError, e.g. where there is no emoji font to draw with.
+    """
+    from adapters import demo
+
+    apart = replace(
+        chosen,
+        discord_token="",
+        telegram_token="",
+        model=starter.NAME,
+        database_url=f"{settings.SQLITE_PREFIX}{chosen.data_folder / demo.GROUP / 'shoebox.db'}",
+    )
+    async with _at_work(apart) as app:
+        await demo.fill(app.memory, app.decoder.preview, apart.data_folder, progress)
+        await _web_chat(apart, app, f"g/{demo.GROUP}")
+
+
+@asynccontextmanager
+async def _at_work(chosen: Settings) -> AsyncIterator[App]:
+    """Open, with the indexer running and the model on its way. Raises StoreError."""
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
             raise StoreError(
@@ -89,13 +125,13 @@ async def serve(chosen: Settings) -> None:
         async with opened(chosen) as app, app.indexer().running():
             loading = asyncio.create_task(app.loader.load_until_there())
             try:
-                await _web_chat(chosen, app)
+                yield app
             finally:
                 loading.cancel()
                 await asyncio.gather(loading, return_exceptions=True)
 
 
-async def _web_chat(chosen: Settings, app: App) -> None:
+async def _web_chat(chosen: Settings, app: App, page: str = "") -> None:
     from adapters.web import WebChat
     from storage.chatlog import ChatLog
 
@@ -111,7 +147,9 @@ async def _web_chat(chosen: Settings, app: App) -> None:
             chosen.web_password,
         ) as chat,
     ):
-        log.info("no chat platform is switched on: open the local web chat at %s", chat.address)
+        log.info(
+            "no chat platform is switched on: open the local web chat at %s%s", chat.address, page
+        )
         await chat.serve()
 
 

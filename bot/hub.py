@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from bot.photos import ModelUnavailable
+from bot.photos import HubUnreachable, ModelUnavailable
 
 T = TypeVar("T")
 
@@ -205,7 +205,7 @@ class Hub:
 
         tried = f"{name} could not be fetched from {self._shown}"
         if isinstance(error, OfflineModeIsEnabled):
-            return ModelUnavailable(f"{tried}: HF_HUB_OFFLINE is set; remove it")
+            return HubUnreachable(f"{tried}: HF_HUB_OFFLINE is set; remove it")
         if isinstance(error, HfHubHTTPError):
             status = error.response.status_code
             code = error.response.headers.get("X-Error-Code", "")
@@ -219,7 +219,7 @@ class Hub:
                     f"{tried}: there is no such repository or file ({status}), or it is private; "
                     "check the name"
                 )
-            return ModelUnavailable(f"{tried}: the hub answers {status}; try again later")
+            return HubUnreachable(f"{tried}: the hub answers {status}; try again later")
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             detail = error.strerror if error.strerror and "needed" in error.strerror else ""
             return ModelUnavailable(
@@ -228,7 +228,7 @@ class Hub:
             )
         if isinstance(error, OSError) and error.filename is not None:
             return ModelUnavailable(f"{tried}: {error.filename}: {error.strerror}")
-        return ModelUnavailable(f"{tried}: {_why(error)}; check the network and try again")
+        return HubUnreachable(f"{tried}: {_why(error)}; check the network and try again")
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:

@@ -10,13 +10,17 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from bot.memory import ModelState
-from bot.photos import ModelUnavailable
+from bot.photos import HubUnreachable, ModelUnavailable
 from bot.ports import Encoder
+from bot.starter import files as starter
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = (60.0, 300.0, 1800.0)
 """Pauses between tries to get a model; the last is kept."""
+
+
+RESTART = "With the network there, the next start fetches the real model."
 
 
 class LoadedEncoder(Encoder, Protocol):
@@ -44,25 +48,40 @@ class ModelLoader:
         load: Load,
         ready: Callable[[], None],
         progress: Progress | None = None,
+        fallback: Load | None = None,
         retry: tuple[float, ...] = RETRY_SECONDS,
     ) -> None:
-        """`ready` is called once the encoder is there; `progress` while it is downloaded."""
+        """`ready` is called once the encoder is there; `progress` while it is downloaded.
+
+        `fallback` is loaded instead when nothing but the network to the hub is missing.
+        """
         self._state = state
         self._load = load
         self._ready = ready
         self._progress = progress
+        self._fallback = fallback
         self._retry = retry
         self._stopping = threading.Event()
         self._encoder: LoadedEncoder | None = None
 
     async def load_once(self) -> bool:
         """Try once; whether there is an encoder now. The state says why not."""
+        instead_of = ""
         try:
-            self._encoder = await self._in_thread()
+            try:
+                self._encoder = await self._in_thread(self._load)
+            except HubUnreachable as problem:
+                if self._fallback is None:
+                    raise
+                instead_of = f"{problem} Until then: "
+                self._encoder = await self._in_thread(self._fallback)
         except ModelUnavailable as problem:
             self._state.problem = str(problem)
             self._state.progress = None
             return False
+        if self._encoder.model.name == starter.NAME:
+            way_out = RESTART if instead_of else starter.WAY_OUT
+            self._state.caution = f"{instead_of}{starter.LIMITS} {way_out}"
         self._state.encoder = self._encoder
         self._state.problem = self._state.progress = None
         self._ready()
@@ -76,9 +95,12 @@ class ModelLoader:
             log.warning("no model yet (next try in %.0f s): %s", pause, self._state.problem)
             await asyncio.sleep(pause)
             tries += 1
-        log.info("the model %s is ready", self._state.name)
+        if self._state.caution:
+            log.warning("%s", self._state.caution)
+        assert self._encoder is not None
+        log.info("the model %s is ready", self._encoder.model.name)
 
-    async def _in_thread(self) -> LoadedEncoder:
+    async def _in_thread(self, load: Load) -> LoadedEncoder:
         """A daemon thread: a download of gigabytes must not hold up the end of the program."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[LoadedEncoder] = loop.create_future()
@@ -96,7 +118,7 @@ class ModelLoader:
             encoder: LoadedEncoder | None = None
             error: BaseException | None = None
             try:
-                encoder = self._load(self._on_progress)
+                encoder = load(self._on_progress)
             except BaseException as raised:
                 error = raised
             try:

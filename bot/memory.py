@@ -33,14 +33,16 @@ class ModelState:
     encoder: Encoder | None = None
     problem: str | None = None
     """Why there is no encoder, and the ways out."""
+    caution: str | None = None
+    """What people should know of the encoder that is used, if anything."""
     progress: str | None = None
     """What the loader is doing, e.g. `downloading 34 %`."""
 
     @property
     def notice(self) -> str | None:
-        """One lasting sentence for people while finding by meaning has to wait."""
+        """A lasting line for people while finding by meaning has to wait or has limits."""
         if self.encoder is not None:
-            return None
+            return self.caution
         found_by = "Photos are found by captions and by text in them; finding by meaning"
         if self.problem is not None:
             return f"{found_by} waits for a model. {self.problem}"

@@ -2,6 +2,7 @@
 
 Whatever MODEL says, it ends up as one complete folder (see bot.modelfolder):
 
+    starter              the small model in the box (see bot.starter)
     local-dir:/path      that folder, used as it is and never written to
     hf-hub:ORG/REPO      downloaded once from the hub
     NAME/TAG             likewise; open_clip's own list says from where, and the configuration
@@ -22,6 +23,7 @@ from bot import modelfolder
 from bot.hub import Hub, Progress, RemoteFile
 from bot.modelfolder import CONFIG, ModelFolder
 from bot.photos import ModelUnavailable
+from bot.starter import files as starter
 
 LOCAL = "local-dir:"
 HUB = "hf-hub:"
@@ -71,7 +73,8 @@ def look(model: str, models_folder: Path) -> ModelPresence:
         folder = folder_of(model, models_folder)
         if not _is_local(model) and not folder.exists():
             return ModelPresence(Presence.ON_HUB, f"{model} is not downloaded yet")
-        return ModelPresence(Presence.HERE, f"{model} is in {modelfolder.read(folder).path}")
+        found = _read_local(model) if _is_local(model) else modelfolder.read(folder)
+        return ModelPresence(Presence.HERE, f"{model} is in {found.path}")
     except ModelUnavailable as error:
         return ModelPresence(Presence.MISSING, str(explained(model, error)))
 
@@ -111,7 +114,7 @@ def obtain(
     try:
         folder = folder_of(model, models_folder)
         if _is_local(model):
-            return modelfolder.read(folder)
+            return _read_local(model)
         found = _complete(folder)
         if found is None:
             recipe = _recipe(model, recipes)
@@ -123,6 +126,8 @@ def obtain(
 
 def folder_of(model: str, models_folder: Path) -> Path:
     """Where the files of `model` lie or will lie. Raises ModelUnavailable if it names nothing."""
+    if model == starter.NAME:
+        return starter.FOLDER
     if _is_local(model):
         path = model.removeprefix(LOCAL).strip()
         if not path:
@@ -135,7 +140,11 @@ def folder_of(model: str, models_folder: Path) -> Path:
 
 
 def _is_local(model: str) -> bool:
-    return model.startswith(LOCAL)
+    return model.startswith(LOCAL) or model == starter.NAME
+
+
+def _read_local(model: str) -> ModelFolder:
+    return starter.read() if model == starter.NAME else modelfolder.read(folder_of(model, Path()))
 
 
 def _recipe(model: str, recipes: Recipes) -> Recipe:
@@ -223,4 +232,6 @@ def _wanted(recipe: Recipe, offered: dict[str, RemoteFile], hub: Hub) -> list[Re
 def explained(model: str, error: ModelUnavailable) -> ModelUnavailable:
     """The line that a person reads: which MODEL, what is wrong, the ways out."""
     way_out = "Complete that folder, or choose another MODEL." if _is_local(model) else WAY_OUT
-    return ModelUnavailable(f"MODEL={model}: {error}. {way_out}")
+    if model == starter.NAME:
+        way_out = "Or choose another MODEL."
+    return type(error)(f"MODEL={model}: {error}. {way_out}")

@@ -46,6 +46,10 @@ class ModelUnavailable(ShoeboxError):
     """No encoder can be loaded; photos wait and are found by their words alone."""
 
 
+class HubUnreachable(ModelUnavailable):
+    """No model, and only because the hub did not answer: another time it may."""
+
+
 class TokenRefused(ShoeboxError):
     """The platform does not know this token."""
 

@@ -32,6 +32,11 @@ def import_bar() -> Callable[[int, int], None]:
     return _bar("photos", unit="photo")
 
 
+def demo_bar() -> Callable[[int, int], None]:
+    """A bar on stderr for the scenes that are drawn and posted."""
+    return _bar("demo", unit="scene")
+
+
 def _bar(title: str, **options: Any) -> Callable[[int, int], None]:
     from tqdm import tqdm
 

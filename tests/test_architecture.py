@@ -14,8 +14,9 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for room in ("bot", "adapters", "storage") for p in (ROOT / room).rglob("*.py"))
 
 ONLY_IN = {
-    "torch": {"bot/clip.py", "bot/torchvision_nms.py"},
-    "open_clip": {"bot/clip.py"},
+    "torch": {"bot/clip.py", "bot/torchvision_nms.py"}
+    | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
+    "open_clip": {"bot/clip.py", "bot/starter/network.py"},
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/search.py"}
     | {"storage/chatlog.py"},
     "discord": {"adapters/discord.py"},
@@ -32,6 +33,7 @@ FROM_THE_CORE = {
     "bot.words",
     "bot.decoder",
     "bot.settings",
+    "bot.starter",
 }
 
 

@@ -37,7 +37,9 @@ def concepts() -> tuple[Concept, ...]:
         rows = csv.DictReader(source, delimiter="\t", quoting=csv.QUOTE_NONE)
         return tuple(
             Concept(
-                tuple(row["emoji"].split()), tuple(row["en"].split(";")), tuple(row["zh"].split(";"))
+                tuple(row["emoji"].split()),
+                tuple(row["en"].split(";")),
+                tuple(row["zh"].split(";")),
             )
             for row in rows
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +23,6 @@ CONTEXT = 20
 """Tokens of a query that are read."""
 VOCABULARY = 2600
 PAD, END, UNKNOWN = "<pad>", "<end>", "<unknown>"
-SUMS = "SHA256SUMS"
 
 COMMON = ("and", "with", "of", "in", "on", "the", "a", "an", "photo", "my", "two", "under", "near")
 """Words that people type and that must not fall to pieces."""
@@ -134,10 +132,3 @@ def write_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:
         for name, tensor in weights.items()
     }
     save_file(halved, folder / WEIGHTS[0])
-
-
-def write_sums(folder: Path) -> None:
-    """SHA-256 of every file that the model is loaded from, as `sha256sum -c` takes it."""
-    names = sorted(file.name for file in folder.iterdir() if file.suffix in (".json", ".safetensors"))
-    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names]
-    (folder / SUMS).write_text("\n".join(lines) + "\n", "utf-8")

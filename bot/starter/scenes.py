@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -20,6 +21,7 @@ from bot.starter.families import Sprites
 from bot.starter.fonts import SIDE
 
 Rgb = tuple[int, int, int]
+Floats = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 THINGS = (1, 2, 3)
 SHARES = (0.5, 0.35, 0.15)
@@ -46,7 +48,9 @@ BACKDROPS = (
     Backdrop("on a beach", "在沙滩上", (((130, 200, 240), (40, 130, 190), (235, 210, 150)),)),
     Backdrop("on the grass", "在草地上", (((150, 210, 245), (90, 170, 70), (70, 145, 50)),)),
     Backdrop("in the snow", "在雪地里", (((190, 210, 230), (240, 244, 250), (225, 233, 242)),)),
-    Backdrop("at night", "在夜里", (((10, 14, 45), (25, 30, 75)), ((5, 5, 20), (20, 20, 45))), "stars"),
+    Backdrop(
+        "at night", "在夜里", (((10, 14, 45), (25, 30, 75)), ((5, 5, 20), (20, 20, 45))), "stars"
+    ),
     Backdrop("at sunset", "在日落时", (((90, 50, 120), (240, 110, 70), (250, 190, 90)),), "blend"),
     Backdrop("by a brick wall", "在砖墙前", (((165, 80, 60),), ((140, 70, 60),)), "bricks"),
     Backdrop("on a wooden table", "在木桌上", (((175, 120, 70),), ((140, 90, 50),)), "wood"),
@@ -83,11 +87,10 @@ def compose(
     drawable: Callable[[str], bool],
     things: int = 0,
     main: Concept | None = None,
-    biggest: float = 1.0,
 ) -> Scene:
     """A random scene. `things`: how many (0: by SHARES); `main`: a concept that must be in it.
 
-    `drawable` says whether there is a picture of an emoji. `biggest` scales every size.
+    `drawable` says whether there is a picture of an emoji.
     """
     count = things or rng.choices(THINGS, SHARES)[0]
     wanted = [main] if main is not None else []
@@ -96,22 +99,35 @@ def compose(
         if other not in wanted and any(map(drawable, other.emoji)):
             wanted.append(other)
     rng.shuffle(wanted)
-    slots = _slots(rng, count)
-    chosen = [
+    placed = _placed(rng, wanted, drawable)
+    backdrop = BACKDROPS[0] if rng.random() < 0.5 else rng.choice(BACKDROPS[1:])
+    return Scene(placed, backdrop, rng.getrandbits(32))
+
+
+def arrange(
+    rng: Random, wanted: Sequence[Concept], backdrop: Backdrop, drawable: Callable[[str], bool]
+) -> Scene:
+    """A scene of just these concepts before that backdrop; where and how is up to chance."""
+    return Scene(_placed(rng, wanted, drawable), backdrop, rng.getrandbits(32))
+
+
+def _placed(
+    rng: Random, wanted: Sequence[Concept], drawable: Callable[[str], bool]
+) -> tuple[Thing, ...]:
+    slots = _slots(rng, len(wanted))
+    return tuple(
         Thing(
             concept,
             rng.choice([emoji for emoji in concept.emoji if drawable(emoji)]),
             x,
             y,
-            size * biggest,
+            size,
             rng.gauss(0, 12) if rng.random() < 0.7 else 0.0,
             rng.random() < 0.4,
             rng.uniform(0.8, 1.15),
         )
         for concept, (x, y, size) in zip(wanted, slots, strict=True)
-    ]
-    backdrop = BACKDROPS[0] if rng.random() < 0.5 else rng.choice(BACKDROPS[1:])
-    return Scene(tuple(chosen), backdrop, rng.getrandbits(32))
+    )
 
 
 def _slots(rng: Random, count: int) -> list[tuple[float, float, float]]:
@@ -121,13 +137,13 @@ def _slots(rng: Random, count: int) -> list[tuple[float, float, float]]:
         play = (1 - size) / 2
         return [(0.5 + rng.uniform(-play, play), 0.5 + rng.uniform(-play, play), size)]
     if count == 2:
-        size = [rng.uniform(0.32, 0.55) for _ in range(2)]
+        sizes = [rng.uniform(0.32, 0.55) for _ in range(2)]
         along = [0.27 + rng.uniform(-0.04, 0.04), 0.73 + rng.uniform(-0.04, 0.04)]
         across = [rng.uniform(0.3, 0.7) for _ in range(2)]
         places = list(zip(along, across, strict=True))
         if rng.random() < 0.4:
             places = [(y, x) for x, y in places]
-        return [(x, y, side) for (x, y), side in zip(places, size, strict=True)]
+        return [(x, y, side) for (x, y), side in zip(places, sizes, strict=True)]
     corners = rng.sample([(0.26, 0.27), (0.74, 0.27), (0.26, 0.73), (0.74, 0.73)], count)
     return [
         (x + rng.uniform(-0.04, 0.04), y + rng.uniform(-0.04, 0.04), rng.uniform(0.32, 0.48))
@@ -179,7 +195,7 @@ class Painter:
         side = image.width
         if rng.random() < 0.3:
             image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.011 * side)))
-        pixels = np.asarray(image, np.float32)
+        pixels: Floats = np.asarray(image, np.float32)
         gains = np.array([rng.gauss(1, 0.05) for _ in range(3)], np.float32)
         contrast = rng.uniform(0.75, 1.15)
         pixels = pixels * (gains * contrast) + (128 * (1 - contrast) + rng.uniform(-25, 25))
@@ -194,7 +210,7 @@ class Painter:
             image.load()
         return image
 
-    def _grain(self, side: int, rng: Random) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _grain(self, side: int, rng: Random) -> Floats:
         tiles = math.ceil(side / SHEET)
         top, left = rng.randrange(SHEET), rng.randrange(SHEET)
         part = self._noise[top : top + SHEET, left : left + SHEET]
@@ -239,14 +255,14 @@ def _any_colour(rng: Random) -> Rgb:
 
 
 def _blended(
-    rows: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    at: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    rows: Floats,
+    at: Floats,
+) -> Floats:
     stops = np.linspace(0, 1, len(rows))
     return np.stack([np.interp(at, stops, rows[:, channel]) for channel in range(3)], axis=1)
 
 
-def _bricks(side: int, rng: Random) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _bricks(side: int, rng: Random) -> Floats:
     """1 on bricks, brighter on the mortar between them."""
     across, joint = rng.uniform(0.14, 0.22), 0.012
     at = np.arange(side) / side

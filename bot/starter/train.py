@@ -8,7 +8,6 @@ number, so a run that was stopped goes on exactly where it was.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shutil
 import sys
@@ -23,7 +22,7 @@ import numpy as np
 
 from bot import torchvision_nms
 from bot.photos import ShoeboxError
-from bot.starter import families, network
+from bot.starter import families, files, network
 from bot.starter.captions import caption
 from bot.starter.concepts import LANGUAGES, concepts
 from bot.starter.scenes import Painter, compose
@@ -85,7 +84,7 @@ class Batches:
             self._painters = [
                 Painter(families.sprites(family, self._work)) for family in families.TRAINED
             ]
-        rng = Random(f"{plan.seed}/{step}")  # noqa: S311
+        rng = Random(f"{plan.seed}/{step}")
         done = step / plan.steps
         mains = [rng.choice(concepts()) for _ in range(max(0, plan.batch - len(concepts())))]
         mains += rng.sample(concepts(), min(plan.batch, len(concepts())))
@@ -94,7 +93,7 @@ class Batches:
     def held_out(self, count: int, side: int) -> Batch:
         """Scenes for the curve that is drawn while training."""
         self[0]
-        rng = Random(HELD_OUT + self._plan.seed)  # noqa: S311
+        rng = Random(HELD_OUT + self._plan.seed)
         return self._drawn(rng, [None] * count, side, 1.0)
 
     def _drawn(self, rng: Random, mains: list[Any], side: int, crowd: float) -> Batch:
@@ -174,7 +173,7 @@ class Trainer:
         target.mkdir(parents=True, exist_ok=True)
         for file in self._folder.iterdir():
             shutil.copy(file, target / file.name)
-        network.write_sums(target)
+        files.write_sums(target)
 
     def _drawn(self, workers: int) -> Iterator[Batch]:
         import torch
@@ -211,7 +210,7 @@ class Trainer:
             ]
         loss = torch.stack(losses).mean()
         self._optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimiser.step()
         with torch.no_grad():
@@ -252,9 +251,8 @@ class Trainer:
             "loss": loss,
         }
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16):
-            images = torch.cat(
-                [self._model.encode_image(part, normalize=True) for part in self._pixels(held).split(100)]
-            ).float()
+            parts = self._pixels(held).split(100)
+            images = torch.cat([self._model.encode_image(p, normalize=True) for p in parts]).float()
             for language in LANGUAGES:
                 tokens = self._tokenize(held.texts[language]).to(self._device)
                 texts = self._model.encode_text(tokens, normalize=True).float()
@@ -334,7 +332,9 @@ def main() -> int:
         print(f"starter: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("starter: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "starter: stopped; the same command goes on from the last checkpoint", file=sys.stderr
+        )
         return 130
     return 0
 
