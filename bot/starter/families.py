@@ -114,8 +114,10 @@ def _svg(file: Path) -> Image.Image | None:
     if drawing is None:
         return None
     surface = skia.Surface(2 * SIDE, 2 * SIDE)
+    if drawing.containerSize().isEmpty():  # it has no size of its own, only a view box
+        drawing.setContainerSize(skia.Size(2 * SIDE, 2 * SIDE))
     box = drawing.containerSize()
-    scale = 2 * SIDE / max(box.width(), box.height(), 1)
+    scale = 2 * SIDE / max(box.width(), box.height())
     with surface as canvas:
         canvas.scale(scale, scale)
         drawing.render(canvas)

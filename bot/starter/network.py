@@ -132,3 +132,4 @@ def write_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:
         for name, tensor in weights.items()
     }
     save_file(halved, folder / WEIGHTS[0])
+    (folder / WEIGHTS[0]).chmod(0o644)
