@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "Chromium is missing: apt-get install chromium"
@@ -39,3 +39,27 @@ async def chromium() -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
+
+
+async def enter(page: Page, address: str, name: str, group: str = "") -> Page:
+    """Walk in through the door; every script error on the way fails the test."""
+
+    def broken(error: object) -> None:
+        raise AssertionError(f"a script failed: {error}")
+
+    page.on("pageerror", broken)
+    page.set_default_timeout(20_000)
+    await page.goto(address)
+    await page.fill("#name", name)
+    if group:
+        await page.fill("#group", group)
+    await page.click("text=Enter")
+    await page.wait_for_selector("#composer:visible")
+    return page
+
+
+async def say(page: Page, text: str) -> None:
+    """Type a line and send it."""
+    await page.fill("#text", text)
+    await page.click("#send")
+    await expect(page.locator("#text")).to_have_value("")

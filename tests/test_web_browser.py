@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page, ViewportSize, expect
 
-from tests.browser import chromium
+from tests.browser import chromium, enter, say
 from tests.webchat import Running, running_chat
 
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> {{ 7*7 }} **bold**"
@@ -38,28 +38,6 @@ async def browser() -> AsyncIterator[Browser]:
 async def chat(tmp_path: Path) -> AsyncIterator[Running]:
     async with running_chat(tmp_path) as running:
         yield running
-
-
-async def enter(page: Page, chat: Running, name: str, group: str = "family") -> Page:
-    """Walk in through the door; every script error on the way fails the test."""
-
-    def broken(error: object) -> None:
-        raise AssertionError(f"a script failed: {error}")
-
-    page.on("pageerror", broken)
-    page.set_default_timeout(15_000)
-    await page.goto(chat.address)
-    await page.fill("#name", name)
-    await page.fill("#group", group)
-    await page.click("text=Enter")
-    await page.wait_for_selector("#composer:visible")
-    return page
-
-
-async def say(page: Page, text: str) -> None:
-    await page.fill("#text", text)
-    await page.click("#send")
-    await expect(page.locator("#text")).to_have_value("")
 
 
 async def hand_over(page: Page, event: str) -> None:
@@ -89,8 +67,8 @@ async def test_one_posts_three_photos_and_the_other_finds_one(
     browser: Browser, chat: Running
 ) -> None:
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    anna = await enter(await context.new_page(), chat, "Anna")
-    ben = await enter(await context.new_page(), chat, "Ben")
+    anna = await enter(await context.new_page(), chat.address, "Anna")
+    ben = await enter(await context.new_page(), chat.address, "Ben")
     await expect(anna.locator(".present")).to_have_text("you, Ben are here")
 
     await anna.set_input_files("#files", [upload("lake.jpg", "blue"), upload("dog.jpg", "brown")])
@@ -151,7 +129,7 @@ async def test_a_link_leads_to_an_old_message_and_back_to_the_newest(
 
 
 async def test_what_people_type_stays_text(browser: Browser, chat: Running) -> None:
-    page = await enter(await browser.new_page(), chat, HOSTILE[:40], "a <b>/ c?#%")
+    page = await enter(await browser.new_page(), chat.address, HOSTILE[:40], "a <b>/ c?#%")
     files = [
         upload("'\"><b>x.jpg", "red"),
         FilePayload(name="<i>.jpg", mimeType="", buffer=b"words"),
@@ -175,8 +153,8 @@ async def test_what_people_type_stays_text(browser: Browser, chat: Running) -> N
 async def test_deleting_takes_a_message_out_of_every_window(
     browser: Browser, chat: Running
 ) -> None:
-    anna = await enter(await browser.new_page(), chat, "Anna")
-    ben = await enter(await browser.new_page(), chat, "Ben")
+    anna = await enter(await browser.new_page(), chat.address, "Anna")
+    ben = await enter(await browser.new_page(), chat.address, "Ben")
     await anna.set_input_files("#files", [upload("tea.jpg", "green")])
     await say(anna, "tea")
     await say(ben, "/find tea")
@@ -195,7 +173,7 @@ async def test_deleting_takes_a_message_out_of_every_window(
 
 async def test_on_a_phone_nothing_sticks_out(browser: Browser, chat: Running) -> None:
     context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
-    page = await enter(await context.new_page(), chat, "Anna")
+    page = await enter(await context.new_page(), chat.address, "Anna")
     names = [upload(f"{'long' * 30}{n}.jpg", "red") for n in range(3)]
     await page.set_input_files("#files", names)
     await say(page, "w" * 300)
@@ -215,8 +193,8 @@ async def test_on_a_phone_nothing_sticks_out(browser: Browser, chat: Running) ->
 
 
 async def test_hints_and_notices_come_and_go(browser: Browser, chat: Running) -> None:
-    anna = await enter(await browser.new_page(), chat, "Anna")
-    ben = await enter(await browser.new_page(), chat, "Ben")
+    anna = await enter(await browser.new_page(), chat.address, "Anna")
+    ben = await enter(await browser.new_page(), chat.address, "Ben")
     await expect(anna.locator(".notice")).to_contain_text("waits for a model")
 
     await say(anna, "/nonsense")
@@ -249,7 +227,7 @@ async def test_windows_come_back_by_themselves_after_a_restart(
 ) -> None:
     page = await browser.new_page()
     async with running_chat(tmp_path) as chat:
-        await enter(page, chat, "Anna")
+        await enter(page, chat.address, "Anna")
         await page.set_input_files("#files", [upload("tea.jpg", "green")])
         await say(page, "tea before the restart")
         await page.fill("#text", "half a sente")

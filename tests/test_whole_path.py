@@ -9,13 +9,13 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import FilePayload, expect
 
-from tests.browser import chromium
+from tests.browser import chromium, enter, say
 from tests.pictures import photo, sign
 from tests.tinyclip import save_tiny_clip
 
@@ -31,7 +31,10 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def running_bot(
-    folder: Path, port: int, model: str = "local-dir:/none"
+    folder: Path,
+    port: int,
+    model: str = "local-dir:/none",
+    command: Sequence[str] = (),
 ) -> AsyncIterator[tuple[str, list[str]]]:
     """The bot in a folder, without a model unless one is named; its address, what it logs."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
@@ -39,6 +42,7 @@ async def running_bot(
         sys.executable,
         "-m",
         "bot",
+        *command,
         cwd=folder,
         env={**kept, "PYTHONPATH": str(ROOT), "WEB_PORT": str(port), "MODEL": model},
         stderr=asyncio.subprocess.PIPE,
@@ -65,21 +69,6 @@ async def running_bot(
         await listening
     assert code == 0, "".join(said)
     assert "Traceback" not in "".join(said)
-
-
-async def enter(page: Page, address: str, name: str) -> Page:
-    page.set_default_timeout(20_000)
-    await page.goto(address)
-    await page.fill("#name", name)
-    await page.click("text=Enter")
-    await page.wait_for_selector("#composer:visible")
-    return page
-
-
-async def say(page: Page, text: str) -> None:
-    await page.fill("#text", text)
-    await page.click("#send")
-    await expect(page.locator("#text")).to_have_value("")
 
 
 async def test_post_three_photos_and_find_one_by_the_words_on_it(tmp_path: Path) -> None:

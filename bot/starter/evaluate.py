@@ -84,12 +84,12 @@ class Report:
 
 
 def gallery(
-    row: Row, painters: Mapping[str, Painter], seed: int = SEED
+    row: Row, painters: Mapping[str, Painter], seed: int = SEED, count: int = GALLERY
 ) -> tuple[list[Scene], list[bytes]]:
     """Scenes of a row and their JPEG files."""
     rng = Random(seed)
     scenes, jpegs = [], []
-    for _ in range(GALLERY):
+    for _ in range(count):
         painter = painters[rng.choice(row.families)]
         scene = compose(rng, painter.has, row.things)
         file = io.BytesIO()

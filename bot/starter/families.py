@@ -71,6 +71,8 @@ def sprites(family: str, work: Path) -> Sprites:
 def _artist(family: str, work: Path) -> Callable[[str], Image.Image | None]:
     if family == "noto":
         return EmojiFont(fonts.find("NotoColorEmoji.ttf")).sprite
+    if family not in PACKAGES:
+        raise ShoeboxError(f"there is no emoji family {family}: noto, {', '.join(PACKAGES)}")
     folder = _package(PACKAGES[family], work)
     pictures = folder / "assets" if (folder / "assets").is_dir() else folder
     return lambda emoji: _file_sprite(pictures, emoji)

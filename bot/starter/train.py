@@ -44,6 +44,7 @@ class Plan:
     """The first part of the run sees smaller pictures, which cost less than half."""
     rate: float = 2e-3
     decay: float = 0.05
+    families: tuple[str, ...] = families.TRAINED
     warm_up: int = 200
 
     def side(self, step: int) -> int:
@@ -82,7 +83,7 @@ class Batches:
         plan = self._plan
         if not self._painters:
             self._painters = [
-                Painter(families.sprites(family, self._work)) for family in families.TRAINED
+                Painter(families.sprites(family, self._work)) for family in plan.families
             ]
         rng = Random(f"{plan.seed}/{step}")
         done = step / plan.steps
@@ -318,12 +319,20 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=plan.steps)
     parser.add_argument("--batch", type=int, default=plan.batch)
     parser.add_argument("--seed", type=int, default=plan.seed)
+    parser.add_argument(
+        "--families", default=",".join(plan.families), help="emoji families, with commas between"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
     parser.add_argument("--every", type=int, default=250, help="batches between checkpoints")
     options = parser.parse_args()
-    plan = Plan(seed=options.seed, steps=options.steps, batch=options.batch)
+    plan = Plan(
+        seed=options.seed,
+        steps=options.steps,
+        batch=options.batch,
+        families=tuple(options.families.split(",")),
+    )
     try:
-        for family in families.TRAINED:
+        for family in plan.families:
             families.sprites(family, options.work)
         trainer = Trainer(plan, options.work)
         trainer.run(options.workers, options.every)
