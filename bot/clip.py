@@ -149,7 +149,7 @@ class Network:
 
     def __init__(self, folder: ModelFolder, precision: Precision = faster_precision) -> None:
         torchvision_nms.make_importable()
-        with _quiet():
+        with quiet():
             import torch
 
             self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -213,7 +213,7 @@ def recipe(model: str) -> Recipe:
     if model.startswith((".", "/", "~")):
         raise ModelUnavailable(f"a folder is written local-dir:{model}")
     torchvision_nms.make_importable()
-    with _quiet():
+    with quiet():
         import open_clip
     tags = open_clip.list_pretrained_tags_by_model(name)
     architecture = open_clip.get_model_config(name)
@@ -264,7 +264,7 @@ def _build(folder: ModelFolder) -> tuple[Any, Callable[[list[str]], torch.Tensor
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what open_clip and transformers say while loading off the log and the terminal."""
 
     def is_ours(record: logging.LogRecord) -> bool:

@@ -204,7 +204,9 @@ def test_training_goes_on_exactly_where_it_was_stopped(tmp_path: Path) -> None:
 
     straight = trained("one", "straight")
     assert straight.returncode == 0, straight.stderr
-    assert "recall@3" in straight.stderr, "a bar with the curve's points"
+    assert "4/4" in straight.stderr, "a bar was shown"
+    assert straight.stdout.count("recall@3 en") == 2, "a point of the curve every two batches"
+    assert "WARNING" not in straight.stderr
     import torch
 
     checkpoint = tmp_path / "one" / "checkpoint.pt"

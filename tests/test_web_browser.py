@@ -67,8 +67,8 @@ async def test_one_posts_three_photos_and_the_other_finds_one(
     browser: Browser, chat: Running
 ) -> None:
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    anna = await enter(await context.new_page(), chat.address, "Anna")
-    ben = await enter(await context.new_page(), chat.address, "Ben")
+    anna = await enter(await context.new_page(), chat.address, "Anna", "family")
+    ben = await enter(await context.new_page(), chat.address, "Ben", "family")
     await expect(anna.locator(".present")).to_have_text("you, Ben are here")
 
     await anna.set_input_files("#files", [upload("lake.jpg", "blue"), upload("dog.jpg", "brown")])
@@ -153,8 +153,8 @@ async def test_what_people_type_stays_text(browser: Browser, chat: Running) -> N
 async def test_deleting_takes_a_message_out_of_every_window(
     browser: Browser, chat: Running
 ) -> None:
-    anna = await enter(await browser.new_page(), chat.address, "Anna")
-    ben = await enter(await browser.new_page(), chat.address, "Ben")
+    anna = await enter(await browser.new_page(), chat.address, "Anna", "family")
+    ben = await enter(await browser.new_page(), chat.address, "Ben", "family")
     await anna.set_input_files("#files", [upload("tea.jpg", "green")])
     await say(anna, "tea")
     await say(ben, "/find tea")
@@ -173,7 +173,7 @@ async def test_deleting_takes_a_message_out_of_every_window(
 
 async def test_on_a_phone_nothing_sticks_out(browser: Browser, chat: Running) -> None:
     context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
-    page = await enter(await context.new_page(), chat.address, "Anna")
+    page = await enter(await context.new_page(), chat.address, "Anna", "family")
     names = [upload(f"{'long' * 30}{n}.jpg", "red") for n in range(3)]
     await page.set_input_files("#files", names)
     await say(page, "w" * 300)
@@ -193,8 +193,8 @@ async def test_on_a_phone_nothing_sticks_out(browser: Browser, chat: Running) ->
 
 
 async def test_hints_and_notices_come_and_go(browser: Browser, chat: Running) -> None:
-    anna = await enter(await browser.new_page(), chat.address, "Anna")
-    ben = await enter(await browser.new_page(), chat.address, "Ben")
+    anna = await enter(await browser.new_page(), chat.address, "Anna", "family")
+    ben = await enter(await browser.new_page(), chat.address, "Ben", "family")
     await expect(anna.locator(".notice")).to_contain_text("waits for a model")
 
     await say(anna, "/nonsense")
@@ -227,7 +227,7 @@ async def test_windows_come_back_by_themselves_after_a_restart(
 ) -> None:
     page = await browser.new_page()
     async with running_chat(tmp_path) as chat:
-        await enter(page, chat.address, "Anna")
+        await enter(page, chat.address, "Anna", "family")
         await page.set_input_files("#files", [upload("tea.jpg", "green")])
         await say(page, "tea before the restart")
         await page.fill("#text", "half a sente")

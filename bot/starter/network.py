@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from bot import torchvision_nms
+from bot.clip import quiet
 from bot.modelfolder import CONFIG, WEIGHTS
 from bot.starter.captions import caption
 from bot.starter.concepts import concepts
@@ -111,11 +112,13 @@ def _texts(seed: int) -> Iterable[str]:
 def build(folder: Path) -> tuple[Any, Any]:
     """An untrained model after the folder's configuration, and its tokenizer."""
     torchvision_nms.make_importable()
-    import open_clip
-
     name = f"local-dir:{folder}"
-    model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
-    return model, open_clip.get_tokenizer(name, local_files_only=True, trust_remote_code=False)
+    with quiet():
+        import open_clip
+
+        model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
+        words = open_clip.get_tokenizer(name, local_files_only=True, trust_remote_code=False)
+    return model, words
 
 
 def write_config(folder: Path, vocabulary: int) -> None:

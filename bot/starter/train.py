@@ -8,7 +8,9 @@ number, so a run that was stopped goes on exactly where it was.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
+import os
 import shutil
 import sys
 import time
@@ -262,11 +264,16 @@ class Trainer:
                 point[f"recall@3 {language}"] = float((rank < 3).float().mean())
         return point
 
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with a run that goes on from it."""
+        words = hashlib.sha256((self._folder / "tokenizer.json").read_bytes()).hexdigest()
+        return {**asdict(self._plan), "tokenizer": words}
+
     def _save(self) -> None:
         import torch
 
         state = {
-            "plan": asdict(self._plan),
+            "plan": self._identity(),
             "step": self._step,
             "seconds": self._seconds,
             "history": self._history,
@@ -284,7 +291,7 @@ class Trainer:
         if not file.exists():
             return
         state = torch.load(file, map_location=self._device, weights_only=True)
-        if state["plan"] != asdict(self._plan):
+        if state["plan"] != self._identity():
             raise ShoeboxError(f"{file} is of another plan: finish that one, or remove the file")
         self._model.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -313,6 +320,7 @@ def _plot(history: list[dict[str, float]], file: Path) -> None:
 def main() -> int:
     """Read the command line, train, write the files."""
     plan = Plan()
+    spare = max(1, (os.cpu_count() or 2) - 1)
     parser = argparse.ArgumentParser(prog="python -m bot.starter.train", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("data/starter"), help="kept between runs")
     parser.add_argument("--into", type=Path, default=HERE, help="where the model's files go")
@@ -322,7 +330,7 @@ def main() -> int:
     parser.add_argument(
         "--families", default=",".join(plan.families), help="emoji families, with commas between"
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
+    parser.add_argument("--workers", type=int, default=spare, help="processes that draw scenes")
     parser.add_argument("--every", type=int, default=250, help="batches between checkpoints")
     options = parser.parse_args()
     plan = Plan(
