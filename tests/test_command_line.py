@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.starter import files
 from tests.pictures import encoded, photo, png_claiming, scene, sign
 from tests.standins.hub import HubStandin
 from tests.tinyclip import save_tiny_clip
@@ -23,10 +24,8 @@ Shoebox = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    save_tiny_clip(folder)
-    return folder
+def model() -> Path:
+    return files.FOLDER
 
 
 def environment(model: Path | None) -> dict[str, str]:
@@ -239,10 +238,10 @@ def test_check_says_what_is_wrong(shoebox: Shoebox, tmp_path: Path) -> None:
 
 
 def test_the_model_is_downloaded_once_with_a_bar_and_then_needs_no_network(
-    shoebox: Shoebox, album: Path, tmp_path: Path, model: Path
+    shoebox: Shoebox, album: Path, tmp_path: Path
 ) -> None:
     env = {"MODEL": "hf-hub:org/tiny"}
-    with HubStandin({"org/tiny": model}) as hub:
+    with HubStandin({"org/tiny": save_tiny_clip(tmp_path / "tiny")}) as hub:
         env["HF_ENDPOINT"] = hub.url
         assert "will be downloaded" in shoebox("check", **env).stdout
         done = shoebox("import", str(album), "--group", "fam", **env)

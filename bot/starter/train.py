@@ -77,16 +77,9 @@ class Batches:
         self._work = work
         self._painters: list[Painter] = []
 
-    def __len__(self) -> int:
-        return self._plan.steps
-
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step. Its scenes show different main things: fewer false negatives."""
         plan = self._plan
-        if not self._painters:
-            self._painters = [
-                Painter(families.sprites(family, self._work)) for family in plan.families
-            ]
         rng = Random(f"{plan.seed}/{step}")
         done = step / plan.steps
         mains = [rng.choice(concepts()) for _ in range(max(0, plan.batch - len(concepts())))]
@@ -95,12 +88,15 @@ class Batches:
 
     def held_out(self, count: int, side: int) -> Batch:
         """Scenes for the curve that is drawn while training."""
-        self[0]
         rng = Random(HELD_OUT + self._plan.seed)
         return self._drawn(rng, [None] * count, side, 1.0)
 
     def _drawn(self, rng: Random, mains: list[Any], side: int, crowd: float) -> Batch:
         """`crowd`: how many of the scenes may show more than one thing; it grows in time."""
+        if not self._painters:
+            self._painters = [
+                Painter(families.sprites(family, self._work)) for family in self._plan.families
+            ]
         pixels = np.empty((len(mains), side, side, 3), np.uint8)
         texts: dict[str, list[str]] = {language: [] for language in LANGUAGES}
         for i, main in enumerate(mains):
@@ -150,7 +146,10 @@ class Trainer:
         from tqdm import tqdm
 
         self._resume()
-        held = {side: self._batches.held_out(500, side) for side in (64, network.SIDE)}
+        held = {
+            side: self._batches.held_out(500, side)
+            for side in {self._plan.early_side, network.SIDE}
+        }
         bar = tqdm(total=self._plan.steps, initial=self._step, unit="batch", file=sys.stderr)
         began, before = time.monotonic(), self._seconds
         loss = math.nan
@@ -162,8 +161,7 @@ class Trainer:
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
                 if self._step % every == 0 or self._step == self._plan.steps:
-                    side = self._plan.side(self._step - 1)
-                    point = self._measured(loss, held[64 if side == 64 else network.SIDE])
+                    point = self._measured(loss, held[self._plan.side(self._step - 1)])
                     self._history.append(point)
                     self._save()
                     bar.write(" ".join(f"{key} {value:.3g}" for key, value in point.items()))
