@@ -25,7 +25,7 @@ async def shoot(folder: Path) -> None:
         await enter(page, f"{address}g/demo", "Mia")
         await page.wait_for_timeout(6000)  # until every drawing is embedded
         await say(page, "/find birthday cake")
-        finds = page.locator(".question").last.locator(".find img")
+        finds = page.locator(".message").last.locator(".find img")
         await expect(finds).to_have_count(3)
         await page.wait_for_timeout(1500)
         await page.screenshot(path=PICTURE)

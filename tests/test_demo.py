@@ -67,14 +67,15 @@ async def test_the_demo_finds_the_birthday_cakes(tmp_path: Path) -> None:
         assert re.search(r"41/41.*scene", "".join(said)), "a bar was shown"
         page = await enter(await browser.new_page(), f"{address}g/demo", "Ann")
         await expect(page.locator(".notice")).to_contain_text("does not know photos")
-        await expect(page.locator(".message .photos img").first).to_be_visible()
+        await expect(page.locator(".message .photos img").last).to_be_visible()
         for _ in range(20):  # the photos are embedded a moment after they were posted
             await say(page, "/find birthday cake")
             await expect(page.locator(".question").last).to_contain_text("birthday cake")
             await page.wait_for_timeout(1000)
-            if await page.locator(".question").last.locator(".find").count() == 3:
+            if await page.locator(".message").last.locator(".find").count() == 3:
                 break
-        await expect(page.locator(".question").last.locator(".find")).to_have_count(3)
+        await expect(page.locator(".message").last.locator(".find")).to_have_count(3)
+        await expect(page.locator(".message").last.locator(".find img").last).to_be_visible()
     done = subprocess.run(
         [sys.executable, "-m", "bot", "find", "生日蛋糕", "--group", "demo", "--json"],
         cwd=tmp_path,

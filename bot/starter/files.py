@@ -21,7 +21,7 @@ LIMITS = (
     "The starter model finds drawings of some 500 things in English and Chinese; it does not "
     "know photos."
 )
-WAY_OUT = f"To find photos, set MODEL to another one than {NAME} in .env and start again."
+WAY_OUT = "For photos, run Shoebox with another MODEL; the README lists some."
 
 
 def read(folder: Path = FOLDER) -> ModelFolder:
