@@ -20,7 +20,7 @@ RETRY_SECONDS = (60.0, 300.0, 1800.0)
 """Pauses between tries to get a model; the last is kept."""
 
 
-RESTART = "With the network there, the next start fetches the real model."
+STANDS_IN = "It stands in until a start can fetch the real model."
 
 
 class LoadedEncoder(Encoder, Protocol):
@@ -66,22 +66,22 @@ class ModelLoader:
 
     async def load_once(self) -> bool:
         """Try once; whether there is an encoder now. The state says why not."""
-        instead_of = ""
+        missing = ""
         try:
             try:
                 self._encoder = await self._in_thread(self._load)
             except HubUnreachable as problem:
                 if self._fallback is None:
                     raise
-                instead_of = f"{problem} Until then: "
+                missing = str(problem)
                 self._encoder = await self._in_thread(self._fallback)
         except ModelUnavailable as problem:
             self._state.problem = str(problem)
             self._state.progress = None
             return False
         if self._encoder.model.name == starter.NAME:
-            way_out = RESTART if instead_of else starter.WAY_OUT
-            self._state.caution = f"{instead_of}{starter.LIMITS} {way_out}"
+            why = f"{STANDS_IN} {missing}" if missing else starter.WAY_OUT
+            self._state.caution = f"{starter.LIMITS} {why}"
         self._state.encoder = self._encoder
         self._state.problem = self._state.progress = None
         self._ready()

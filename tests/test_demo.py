@@ -111,7 +111,7 @@ def test_a_trial_without_network_goes_on_with_the_starter(shoebox: Shoebox, tmp_
     assert NETWORK_MODEL in found.stderr
     assert "could not be fetched" in found.stderr
     assert "The starter model finds drawings" in found.stderr
-    assert "the next start fetches the real model" in found.stderr
+    assert "stands in until a start can fetch the real model" in found.stderr
 
 
 @pytest.mark.parametrize("key", ["DISCORD_TOKEN", "TELEGRAM_TOKEN"])
