@@ -98,7 +98,7 @@ class Rooms:
         """Names of the groups there are, the most recently used first."""
         known = [
             status.group.removeprefix(LOCAL)
-            for status in await self._memory.status()
+            for status in await self._memory.groups.status()
             if status.group.startswith(LOCAL)
         ]
         return list(dict.fromkeys((*await self._log.groups(), *known)))
@@ -218,7 +218,7 @@ class Rooms:
 
     async def _answer(self, message: Message, words: str) -> None:
         try:
-            answer = await self._memory.find(Query(local_group(message.group), words, EVERYONE))
+            answer = await self._memory.find(Query((local_group(message.group),), words, EVERYONE))
             # What holds for the page as a whole stands above it already.
             notice = None if self._memory.model.notice else answer.notice
             reply = Reply(answer.sentence, notice, tuple(map(_find, answer.hits[:3])))
@@ -235,13 +235,12 @@ class Rooms:
         return find.jump is None or await self._log.get(find.jump) is not None
 
     async def _stats(self, group: str) -> str:
-        for status in await self._memory.status():
-            if status.group == local_group(group):
-                waiting = max(status.waiting_embedding, status.waiting_text)
-                line = f"{_count(status.photos, 'photo')} remembered in {group}"
-                line += f", {waiting} of them still being looked at" if waiting else ""
-                refused = len(status.refused)
-                return line + (f", {_count(refused, 'file')} no picture." if refused else ".")
+        for status in await self._memory.groups.status(local_group(group)):
+            waiting = max(status.waiting_embedding, status.waiting_text)
+            line = f"{_count(status.photos, 'photo')} remembered in {group}"
+            line += f", {waiting} of them still being looked at" if waiting else ""
+            refused = len(status.refused)
+            return line + (f", {_count(refused, 'file')} no picture." if refused else ".")
         return f"No photos are remembered in {group} yet."
 
     def _show(self, message: Message) -> None:

@@ -77,7 +77,7 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
     fallback = partial(load, model=starter.NAME) if trial else None
 
     async with store_for(chosen.database_url) as store, Decoder() as decoder:
-        memory = PhotoMemory(store, state, adapters)
+        memory = PhotoMemory(store, state, adapters, decoder)
         async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
             yield App(store, memory, adapters, files, decoder, loader)
 
@@ -190,15 +190,15 @@ async def find(
 ) -> tuple[Answer, Files]:
     """The same answer as in the chat. Raises UnknownGroup."""
     async with opened(chosen, download) as app:
-        group_id = await app.memory.resolve_group(group)
+        group_id = await app.memory.groups.resolve(group)
         await app.loader.load_once()
-        return await app.memory.find(Query(group_id, words, EVERYONE, top)), app.files
+        return await app.memory.find(Query((group_id,), words, EVERYONE, top)), app.files
 
 
 async def status(chosen: Settings) -> tuple[list[GroupStatus], ModelPresence]:
     """Every group in numbers, and where the model is."""
     async with store_for(chosen.database_url) as store:
-        groups = await store.status()
+        groups = await store.groups.status()
     return groups, await asyncio.to_thread(models.look, chosen.model, chosen.models_folder)
 
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot import ranking, words
+from bot.decoder import Decoder
 from bot.photos import (
     Answer,
     FetchFailed,
-    GroupStatus,
+    Hit,
+    NotAPhoto,
     PhotoRef,
     Post,
     Query,
     Remembered,
     StoredPhoto,
     Task,
+    Vector,
 )
-from bot.ports import ChatAdapter, Encoder, PhotoStore
+from bot.ports import ChatAdapter, Encoder, GroupStore, PhotoStore
 
 NEAREST = 200
 """How many photos the meaning may bring in; words bring in their own."""
+KEPT = 30
+"""How many photos of an answer its buttons can lead on to."""
 
 
 @dataclass(slots=True)
@@ -53,16 +58,26 @@ class PhotoMemory:
     """Remembers what groups post and finds it again, for those who may see it."""
 
     def __init__(
-        self, store: PhotoStore, model: ModelState, adapters: Mapping[str, ChatAdapter]
+        self,
+        store: PhotoStore,
+        model: ModelState,
+        adapters: Mapping[str, ChatAdapter],
+        decoder: Decoder,
     ) -> None:
         self._store = store
         self._model = model
         self._adapters = adapters
+        self._decoder = decoder
         self._news = asyncio.Event()
 
     @property
     def model(self) -> ModelState:
         return self._model
+
+    @property
+    def groups(self) -> GroupStore:
+        """Groups as such: where the bot is, who was seen there, what is kept of them."""
+        return self._store.groups
 
     @property
     def news(self) -> asyncio.Event:
@@ -105,23 +120,84 @@ class PhotoMemory:
         return await self._store.forget(group, channel, message)
 
     async def find(self, query: Query) -> Answer:
-        """The best photos for these words among those the audience may see."""
+        """The best photos for these words, or like that photo, among those the audience may see."""
         terms = words.terms(words.fold(query.words))
-        if not terms:
+        if not terms and query.like is None:
             return Answer((), "Say what to look for, e.g. /find birthday cake")
+        vectors: list[Vector] = []
         encoder = self._model.encoder
+        if query.like is not None:
+            try:
+                vectors += await self._vectors_like(query.groups, query.like, encoder)
+            except (NotAPhoto, FetchFailed) as reason:
+                return Answer((), f"I can't look at that photo: {reason}.")
+            if not vectors and not terms:
+                return Answer((), "I can't look for similar photos yet.", self._model.notice)
+        if encoder is not None and terms:
+            vectors.append(await encoder.encode_text(query.words))
         candidates = await self._store.search(
-            query.group,
+            query.groups,
             query.audience,
             terms=ranking.lookups(terms),
-            vector=None if encoder is None else await encoder.encode_text(query.words),
+            vectors=vectors,
             model=None if encoder is None else encoder.model,
             nearest=NEAREST,
         )
-        ranked = ranking.rank(terms, candidates)[: 2 * query.top]
-        photos = {photo.id: photo for photo in await self._store.photos([r.photo for r in ranked])}
-        hits = ranking.hits(ranked, photos, query.top)
-        return Answer(hits, _sentence(query.words, len(hits), candidates.total), self._model.notice)
+        hits = await self._hits(ranking.rank(terms, candidates), query)
+        sentence = _sentence(query, len(hits[: query.top]), candidates.total)
+        answer = Answer(hits[: query.top], sentence, self._model.notice)
+        if not query.asker or not hits:
+            return answer
+        token = await self._store.answers.keep(query.place, query.asker, query.words, hits)
+        return replace(answer, token=token)
+
+    async def page(self, token: int, query: Query, after: int) -> Answer:
+        """What an earlier answer ranked behind `after`, for those who may see it now.
+
+        Of the query only who asks where and for whom counts. Raises AnswerGone.
+        """
+        asked, hits = await self._store.answers.page(
+            token, query.place, query.asker, query.groups, query.audience, after
+        )
+        sentence = f"More for “{asked}”:" if asked else "More like that photo:"
+        return Answer(
+            tuple(hits[: query.top]),
+            sentence if hits else "That was all.",
+            self._model.notice,
+            token,
+        )
+
+    async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:
+        """Every post of this photo that a group remembers, oldest first."""
+        return await self._store.copies(group, ref)
+
+    async def _vectors_like(
+        self, groups: Collection[str], ref: PhotoRef, encoder: Encoder | None
+    ) -> list[Vector]:
+        """The vector of a photo, remembered or not; none without an encoder.
+
+        Raises NotAPhoto, FetchFailed.
+        """
+        if encoder is None:
+            return []
+        known = await self._store.vector_of(groups, ref, encoder.model)
+        if known is None:
+            data = await fetch(self._adapters, ref)
+            pixels = await self._decoder.pixels(data, encoder.image_spec)
+            known = (await encoder.encode_images(pixels[None]))[0]
+        return [known]
+
+    async def _hits(self, ranked: Sequence[ranking.Ranked], query: Query) -> tuple[Hit, ...]:
+        """The first of them that still exist, without the photo that they are to be like."""
+        most = max(query.top, KEPT)
+        stored = await self._store.photos([each.photo for each in ranked[: 2 * most]])
+        like = query.like
+        photos = {
+            photo.id: photo
+            for photo in stored
+            if like is None or (photo.ref.platform, photo.ref.key) != (like.platform, like.key)
+        }
+        return ranking.hits(ranked, photos, most)
 
     async def fetch(self, photo: StoredPhoto) -> bytes:
         """The original's bytes, from whichever adapter posted it. Raises FetchFailed."""
@@ -136,14 +212,6 @@ class PhotoMemory:
         """The photos of these ids that are still remembered."""
         return await self._store.photos(ids)
 
-    async def resolve_group(self, name: str) -> str:
-        """A group's id from its id or its name. Raises UnknownGroup."""
-        return await self._store.resolve_group(name)
-
-    async def status(self) -> list[GroupStatus]:
-        """Every group in numbers."""
-        return await self._store.status()
-
 
 async def fetch(adapters: Mapping[str, ChatAdapter], ref: PhotoRef) -> bytes:
     """Ask the right adapter for a photo's bytes. Raises FetchFailed, PhotoGone."""
@@ -153,11 +221,18 @@ async def fetch(adapters: Mapping[str, ChatAdapter], ref: PhotoRef) -> bytes:
     return await adapter.fetch(ref)
 
 
-def _sentence(asked: str, found: int, total: int) -> str:
+def _sentence(query: Query, found: int, total: int) -> str:
+    asked = f"for “{query.words}”" if query.words else "like that photo"
+    where = "this group" if len(query.groups) == 1 else "your groups"
     if total == 0:
-        return "There are no photos in this group yet. Post some, then ask again."
+        return f"There are no photos in {where} yet. Post some, then ask again."
     if found == 0:
-        return f"Nothing in this group's {total} photos fits “{asked}”."
-    if found == 1:
-        return f"One photo for “{asked}”:"
-    return f"{found} photos for “{asked}”:"
+        return (
+            f"None of {total} photos fits {asked}." if query.words else "There is no other photo."
+        )
+    also = ", like that photo" if query.words and query.like else ""
+    return f"{_photos(found)} {asked}{also}:"
+
+
+def _photos(count: int) -> str:
+    return "One photo" if count == 1 else f"{count} photos"

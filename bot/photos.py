@@ -5,6 +5,7 @@ ShoeboxError                 anything a person should read as one line
 ├── StoreError               the database can't be opened, read or written
 ├── UnknownGroup             no group of that name
 ├── ModelUnavailable         there is no encoder to find by meaning with
+├── AnswerGone               buttons under an answer lead nowhere any more
 ├── NotAPhoto                these bytes can't become a photo, now or later
 └── FetchFailed              the original could not be had this time
     └── PhotoGone            ... and never will be again
@@ -48,6 +49,10 @@ class ModelUnavailable(ShoeboxError):
 
 class HubUnreachable(ModelUnavailable):
     """No model, and only because the hub did not answer: another time it may."""
+
+
+class AnswerGone(ShoeboxError):
+    """The answer under which somebody pressed a button is not kept, or was not theirs."""
 
 
 class TokenRefused(ShoeboxError):
@@ -117,11 +122,14 @@ class Post:
     """Timezone-aware."""
     photos: tuple[PhotoRef, ...]
     caption: str = ""
+    album: str = ""
+    """Shared by messages that were sent as one; a caption on one of them holds for all."""
     group_name: str = ""
     link: str | None = None
     """Where the original message can be seen, if the platform has such links."""
     spoiler: bool = False
     protected: bool = False
+    """It may be shown where it was posted only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +182,8 @@ class Audience:
 
     channels: frozenset[str] | None
     """None: every channel of the group."""
+    protected: bool = True
+    """Whether photos that may not leave the place they were posted in may appear."""
 
 
 EVERYONE = Audience(None)
@@ -182,12 +192,18 @@ EVERYONE = Audience(None)
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question to a group's memory."""
+    """One question to the memory of a group, or of several that the asker is in."""
 
-    group: str
+    groups: tuple[str, ...]
     words: str
     audience: Audience
     top: int = 3
+    like: PhotoRef | None = None
+    """Look for photos like this one; with words, for both at once."""
+    place: str | None = None
+    """The group that the answer is given to; None: to the asker alone."""
+    asker: str = ""
+    """Who asks. If it is known, buttons can lead on from the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +212,8 @@ class Candidate:
 
     photo: int
     cosine: float | None
-    """Cosine of photo and query embedding; None while the photo waits for its vector."""
+    """Cosine of photo and query embedding; None while the photo waits for its vector. For
+    several query vectors, the mean of their cosines, each in standard deviations."""
     caption: str
     """Folded (see bot.words)."""
     text: str
@@ -210,7 +227,7 @@ class Candidates:
     total: int
     """Photos that this audience could be shown."""
     median_cosine: float
-    """Median of the query's cosines to all of them; 0 without a query vector."""
+    """Median of what `Candidate.cosine` would be for all; 0 without a query vector."""
     items: tuple[Candidate, ...]
 
 
@@ -246,6 +263,16 @@ class Answer:
     sentence: str
     notice: str | None = None
     """What the reader should know of this answer, e.g. that meaning wasn't searched."""
+    token: int | None = None
+    """Leads on from this answer (see PhotoMemory.page); None: nothing to lead on to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group by its id, with the name that people know it by."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ from typing import Protocol
 from bot.photos import (
     Audience,
     Candidates,
+    Group,
     GroupStatus,
+    Hit,
     ImageSpec,
     Job,
     Model,
@@ -59,7 +61,8 @@ class PhotoStore(Protocol):
     """
 
     async def remember(self, post: Post) -> Remembered:
-        """Keep a post and its photos as waiting; a post that is known gains only what is new."""
+        """Keep a post and its photos as waiting; a post that is known gains only what is new, one
+        that was forgotten stays so."""
         ...
 
     async def knows(self, group: str, channel: str, message: str) -> bool:
@@ -76,7 +79,8 @@ class PhotoStore(Protocol):
         ...
 
     async def forget(self, group: str, channel: str, message: str) -> tuple[PhotoRef, ...]:
-        """Forget a post with everything derived from it; returns what was forgotten."""
+        """Forget a post with everything derived from it, and never remember it again; returns
+        what was forgotten."""
         ...
 
     async def take(self, task: Task, limit: int, skip: Collection[int]) -> list[Job]:
@@ -106,27 +110,29 @@ class PhotoStore(Protocol):
 
     async def search(
         self,
-        group: str,
+        groups: Collection[str],
         audience: Audience,
         terms: Sequence[str],
-        vector: Vector | None,
+        vectors: Sequence[Vector],
         model: Model | None,
         nearest: int,
     ) -> Candidates:
-        """Photos of this group and audience that hold any of the terms (folded), and the
-        `nearest` by cosine when a (d,) query vector of `model` is given."""
+        """Photos of these groups and this audience that hold any of the terms (folded), and the
+        `nearest` by cosine when (d,) query vectors of `model` are given."""
+        ...
+
+    async def vector_of(
+        self, groups: Collection[str], ref: PhotoRef, model: Model
+    ) -> Vector | None:
+        """The (d,) vector of a photo of these groups with that platform and key, if it has one."""
         ...
 
     async def photos(self, ids: Sequence[int]) -> list[StoredPhoto]:
         """The photos of these ids that still exist, in the order asked."""
         ...
 
-    async def resolve_group(self, name: str) -> str:
-        """A group's id from its id or its name. Raises `UnknownGroup`."""
-        ...
-
-    async def status(self) -> list[GroupStatus]:
-        """Every group in numbers."""
+    async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:
+        """Every photo of a group with that platform and key, oldest first."""
         ...
 
     async def prove_writable(self) -> None:
@@ -135,4 +141,86 @@ class PhotoStore(Protocol):
 
     async def unfinished(self, photos: Collection[int]) -> dict[Task, int]:
         """How many of these photos wait for each task and will soon be tried."""
+        ...
+
+    @property
+    def groups(self) -> GroupStore: ...
+
+    @property
+    def answers(self) -> AnswerStore: ...
+
+
+class GroupStore(Protocol):
+    """Groups as such. Ids are the adapters'; every verb is one transaction."""
+
+    async def meet(self, group: Group) -> bool:
+        """The bot is in this group, under this name; whether that is news."""
+        ...
+
+    async def leave(self, group: str, at: datetime) -> bool:
+        """The bot was sent away; whether that is news. All is kept until `erase_left`."""
+        ...
+
+    async def move(self, old: str, new: str) -> bool:
+        """The group has another id now; everything goes along. Whether there was such a group."""
+        ...
+
+    async def erase(self, group: str) -> int:
+        """Forget a group with everything in it; returns how many photos that were."""
+        ...
+
+    async def erase_left(self, before: datetime) -> list[Group]:
+        """Erase the groups that were left before then; returns which."""
+        ...
+
+    async def see(self, group: str, person: str) -> None:
+        """Somebody was seen in a group, and may later ask for its photos in private."""
+        ...
+
+    async def of(self, person: str) -> list[Group]:
+        """The groups that somebody was seen in and the bot has not left."""
+        ...
+
+    async def present(self, prefix: str) -> list[Group]:
+        """The groups whose id starts like this and that the bot has not left."""
+        ...
+
+    async def note(self, group: str, name: str) -> str | None:
+        """What an adapter wrote down about a group."""
+        ...
+
+    async def take_note(self, group: str, name: str, text: str | None) -> None:
+        """Write something down about a group; None crosses it out."""
+        ...
+
+    async def resolve(self, name: str) -> str:
+        """A group's id from its id or its name. Raises `UnknownGroup`."""
+        ...
+
+    async def status(self, group: str | None = None) -> list[GroupStatus]:
+        """Every group, or one, in numbers."""
+        ...
+
+
+class AnswerStore(Protocol):
+    """Answers that were given, for the buttons under them."""
+
+    async def keep(self, place: str | None, asker: str, words: str, hits: Sequence[Hit]) -> int:
+        """Keep an answer given in a group, or (None) to the asker alone; returns its token."""
+        ...
+
+    async def page(
+        self,
+        token: int,
+        place: str | None,
+        asker: str,
+        groups: Collection[str],
+        audience: Audience,
+        after: int,
+    ) -> tuple[str, list[Hit]]:
+        """The words that were asked, and the hits ranked behind `after` that still exist in these
+        groups and for this audience.
+
+        Raises `AnswerGone` when there is no such answer, or it was given elsewhere.
+        """
         ...

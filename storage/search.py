@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import aiosqlite
 
@@ -21,13 +21,16 @@ Texts = dict[int, tuple[str, str]]
 
 
 class Scope:
-    """The photos that may be looked at: one group's, and of it only the audience's."""
+    """The photos that may be looked at: these groups', and of them only the audience's."""
 
-    def __init__(self, group: str, audience: Audience) -> None:
+    def __init__(self, groups: Collection[str], audience: Audience) -> None:
         self._where = (
-            "photos.group_id = (SELECT id FROM groups WHERE key = ?) AND photos.refused IS NULL"
+            "photos.group_id IN (SELECT id FROM groups WHERE key IN"
+            " (SELECT value FROM json_each(?))) AND photos.refused IS NULL"
         )
-        self._values: tuple[str, ...] = (group,)
+        self._values: tuple[str, ...] = (json.dumps(list(groups)),)
+        if not audience.protected:
+            self._where += " AND NOT posts.protected"
         if audience.channels is not None:
             self._where += " AND posts.channel IN (SELECT value FROM json_each(?))"
             self._values += (json.dumps(sorted(audience.channels)),)
@@ -69,10 +72,10 @@ async def by_words(db: aiosqlite.Connection, scope: Scope, terms: Sequence[str])
 
 
 async def by_meaning(
-    db: aiosqlite.Connection, scope: Scope, vector: Vector, model: Model
+    db: aiosqlite.Connection, scope: Scope, vectors: Sequence[Vector], model: Model
 ) -> Cosines:
-    """The cosines of a (d,) query vector to every photo in scope that `model` has embedded."""
-    cosines = Cosines(vector)
+    """The cosines of (d,) query vectors to every photo in scope that `model` has embedded."""
+    cosines = Cosines(vectors)
     sql, bound = scope.select(
         "photos.id, vectors.vector",
         "JOIN vectors ON vectors.photo_id = photos.id JOIN models ON models.id = vectors.model_id",

@@ -17,14 +17,22 @@ def to_blob(vector: Vector) -> bytes:
     return vector.astype(LITTLE_ENDIAN).tobytes()
 
 
-class Cosines:
-    """The cosines of one query to a group's photos, gathered block by block.
+def from_blob(blob: bytes) -> Vector:
+    """The (d,) vector of a blob."""
+    return np.frombuffer(blob, LITTLE_ENDIAN).astype(np.float32)
 
-    Vectors have unit length, so that the dot product is the cosine.
+
+class Cosines:
+    """The cosines of one question to a group's photos, gathered block by block.
+
+    Vectors have unit length, so that the dot product is the cosine. A question may have several
+    vectors, e.g. of a photo and of words. Cosines between two photos and between words and photos
+    lie in different ranges (the modality gap, Liang et al. 2022), so each vector's cosines are
+    counted in standard deviations before their mean is taken.
     """
 
-    def __init__(self, query: Vector) -> None:
-        self._query = query.astype(LITTLE_ENDIAN)
+    def __init__(self, queries: Sequence[Vector]) -> None:
+        self._queries = np.stack([query.astype(LITTLE_ENDIAN) for query in queries])
         self._ids: list[NDArray[np.int64]] = []
         self._values: list[Vector] = []
 
@@ -32,16 +40,25 @@ class Cosines:
         """Take (photo id, blob) rows in."""
         pairs = list(rows)
         blob = b"".join(bytes(row[1]) for row in pairs)  # type: ignore[call-overload]
-        block = np.frombuffer(blob, LITTLE_ENDIAN).reshape(len(pairs), self._query.size)
+        block = np.frombuffer(blob, LITTLE_ENDIAN).reshape(len(pairs), self._queries.shape[1])
         self._ids.append(np.array([row[0] for row in pairs], np.int64))
-        self._values.append((block @ self._query).astype(np.float32))
+        self._values.append((block @ self._queries.T).astype(np.float32))
 
     def result(self, nearest: int, also: Iterable[int]) -> tuple[dict[int, float], float]:
         """(cosine by photo id, the median of all): the `nearest` best and those in `also`."""
         if not self._ids:
             return {}, 0.0
-        ids, values = np.concatenate(self._ids), np.concatenate(self._values)
+        ids, values = np.concatenate(self._ids), _joined(np.concatenate(self._values))
         wanted = np.isin(ids, np.fromiter(also, np.int64))
         wanted[np.argsort(-values, kind="stable")[:nearest]] = True
         found = dict(zip(ids[wanted].tolist(), values[wanted].tolist(), strict=True))
         return found, float(np.median(values))
+
+
+def _joined(cosines: Vector) -> Vector:
+    """(n, k) cosines to k query vectors -> (n,)."""
+    if cosines.shape[1] == 1:
+        return cosines[:, 0]
+    spread = np.maximum(cosines.std(axis=0), np.float32(1e-6))
+    joined: Vector = ((cosines - cosines.mean(axis=0)) / spread).mean(axis=1)
+    return joined

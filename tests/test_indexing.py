@@ -83,7 +83,7 @@ class World:
         self.shelf = Shelf()
         self.model = ModelState("colours")
         adapters = {"shelf": self.shelf}
-        self.memory = PhotoMemory(store, self.model, adapters)
+        self.memory = PhotoMemory(store, self.model, adapters, decoder)
         self.indexer = Indexer(store, self.memory, adapters, decoder)
 
     async def post(self, name: str, content: bytes | Exception, caption: str = "") -> int:
@@ -116,7 +116,7 @@ async def test_photos_are_embedded_in_batches_and_read(world: World) -> None:
         assert max(encoder.batches) <= indexing.BATCH
         assert sum(encoder.batches) == 12
         await world.until(Task.READ, photos)
-    candidates = await world.store.search("g", EVERYONE, ["akai"], None, None, 5)
+    candidates = await world.store.search(["g"], EVERYONE, ["akai"], [], None, 5)
     assert [item.photo for item in candidates.items] == [photos[-1]]
     assert len(world.shelf.fetched) == 12, "each original is fetched once for both tasks"
 
@@ -126,13 +126,13 @@ async def test_words_find_before_there_is_a_model_and_meaning_after(world: World
     blue = await world.post("b", encoded(Image.new("RGB", (50, 50), "blue")), "at home")
     async with world.indexer.running():
         await world.until(Task.READ, [red, blue])
-        early = await world.memory.find(Query("g", "sea", EVERYONE))
+        early = await world.memory.find(Query(("g",), "sea", EVERYONE))
         assert [hit.photo.id for hit in early.hits] == [red]
         assert early.notice is not None
         world.model.encoder = ColourEncoder()
         world.memory.wake()
         await world.until(Task.EMBED, [red, blue])
-    later = await world.memory.find(Query("g", "blue", EVERYONE))
+    later = await world.memory.find(Query(("g",), "blue", EVERYONE))
     assert [hit.photo.id for hit in later.hits] == [blue, red]
     assert later.notice is None
 
@@ -159,7 +159,7 @@ async def test_one_bad_file_in_a_batch_disturbs_nobody(world: World) -> None:
     async with world.indexer.running():
         await world.until(Task.EMBED, [good, bad, also])
         await world.until(Task.READ, [good, bad, also])
-    (status,) = await world.store.status()
+    (status,) = await world.store.groups.status()
     assert status.photos == 2
     assert [(r.photo, r.reason) for r in status.refused] == [(bad, "the file is not a picture")]
 
@@ -173,7 +173,7 @@ async def test_what_may_heal_is_tried_again(world: World, monkeypatch: pytest.Mo
         await asyncio.sleep(0.03)
         world.shelf.files["slow"] = photo(1)
         await world.until(Task.EMBED, [photo_id])
-    (status,) = await world.store.status()
+    (status,) = await world.store.groups.status()
     assert status.photos == 1
 
 
@@ -188,7 +188,7 @@ async def test_what_never_heals_is_given_up_with_its_reason(
     async with world.indexer.running():
         await world.until(Task.EMBED, [unreachable, gone])
         await world.until(Task.READ, [unreachable, gone])
-    (status,) = await world.store.status()
+    (status,) = await world.store.groups.status()
     assert {r.photo: r.reason for r in status.refused} == {
         unreachable: "no network",
         gone: "deleted",

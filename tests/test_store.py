@@ -62,7 +62,7 @@ async def found_by_words(store: SqliteStore, *terms: str, **scope: object) -> li
     group = str(scope.get("group", "local:fam"))
     audience = scope.get("audience", EVERYONE)
     assert isinstance(audience, Audience)
-    candidates = await store.search(group, audience, terms, None, None, 10)
+    candidates = await store.search([group], audience, terms, [], None, 10)
     return [item.photo for item in candidates.items]
 
 
@@ -87,7 +87,7 @@ async def test_both_tasks_wait_and_end(store: SqliteStore) -> None:
     await store.save_vectors(MODEL, [photo], a_vector(1)[None])
     await store.save_text(photo, "AKAI")
     assert await store.unfinished([photo]) == {Task.EMBED: 0, Task.READ: 0}
-    (group,) = await store.status()
+    (group,) = await store.groups.status()
     assert (group.photos, group.waiting_embedding, group.waiting_text) == (1, 0, 0)
 
 
@@ -113,7 +113,7 @@ async def test_refused_photos_are_told_and_not_found(store: SqliteStore) -> None
     (photo,) = (await store.remember(a_post(caption="cake"))).added
     await store.refuse(photo, "the file is empty", final=True)
     assert await found_by_words(store, "cake") == []
-    (group,) = await store.status()
+    (group,) = await store.groups.status()
     assert group.photos == 0
     assert [(r.name, r.reason) for r in group.refused] == [("a.jpg", "the file is empty")]
     assert (await store.remember(a_post(caption="cake"))).known == (photo,)
@@ -164,7 +164,7 @@ async def test_groups_are_walls_and_audiences_too(store: SqliteStore) -> None:
         (main, [ours]),
         (Audience(frozenset()), []),
     ):
-        found = await store.search("local:fam", audience, ["cake"], a_vector(1), MODEL, 10)
+        found = await store.search(["local:fam"], audience, ["cake"], [a_vector(1)], MODEL, 10)
         assert [item.photo for item in found.items] == expected
         assert found.total == len(expected)
 
@@ -174,7 +174,7 @@ async def test_meaning_is_the_exact_cosine(store: SqliteStore) -> None:
     vectors = np.stack([a_vector(n) for n in range(3000)])
     await store.save_vectors(MODEL, ids, vectors)
     query = a_vector(99_999)
-    found = await store.search("local:fam", EVERYONE, [], query, MODEL, 5)
+    found = await store.search(["local:fam"], EVERYONE, [], [query], MODEL, 5)
     cosines = vectors @ query
     best = np.argsort(-cosines)[:5]
     assert {item.photo for item in found.items} == {ids[n] for n in best}
@@ -188,7 +188,7 @@ async def test_another_model_makes_every_photo_wait(store: SqliteStore) -> None:
     await store.save_vectors(MODEL, [photo], a_vector(1)[None])
     assert await store.require_vectors(MODEL) == 0
     assert await store.require_vectors(OTHER) == 1
-    found = await store.search("local:fam", EVERYONE, [], a_vector(1), OTHER, 5)
+    found = await store.search(["local:fam"], EVERYONE, [], [a_vector(1)], OTHER, 5)
     assert not found.items, "vectors of different models are never compared"
     assert await store.require_vectors(MODEL) == 0, "back to the first: its vectors are still here"
 
@@ -224,16 +224,16 @@ async def test_nothing_derived_outlives_its_photo(store: SqliteStore, tmp_path: 
 
 async def test_groups_are_known_by_name_and_id(store: SqliteStore) -> None:
     with pytest.raises(UnknownGroup, match="known groups: none yet"):
-        await store.resolve_group("fam")
+        await store.groups.resolve("fam")
     await store.remember(a_post())
     await store.remember(a_post(group="telegram:-1", group_name="Trip"))
     await store.remember(a_post(group="discord:2", group_name="Trip"))
-    assert await store.resolve_group("fam") == "local:fam"
-    assert await store.resolve_group("telegram:-1") == "telegram:-1"
+    assert await store.groups.resolve("fam") == "local:fam"
+    assert await store.groups.resolve("telegram:-1") == "telegram:-1"
     with pytest.raises(UnknownGroup, match="discord:2 or telegram:-1"):
-        await store.resolve_group("Trip")
+        await store.groups.resolve("Trip")
     with pytest.raises(UnknownGroup, match=r"known groups:.*fam"):
-        await store.resolve_group("nobody")
+        await store.groups.resolve("nobody")
 
 
 async def test_reads_and_writes_at_once_give_right_answers(store: SqliteStore) -> None:
@@ -306,4 +306,4 @@ async def test_everything_is_still_there_after_opening_again(tmp_path: Path) -> 
     async with SqliteStore(tmp_path / "box.db") as store:
         assert await found_by_words(store, "cake") == [photo]
         await store.prove_writable()
-        assert len(await store.status()) == 1
+        assert len(await store.groups.status()) == 1

@@ -41,7 +41,7 @@ async def visitor(chat: Running) -> AsyncIterator[Visitor]:
 
 
 async def found(chat: Running, words: str) -> tuple[Any, ...]:
-    return (await chat.memory.find(Query("local:family", words, EVERYONE))).hits
+    return (await chat.memory.find(Query(("local:family",), words, EVERYONE))).hits
 
 
 async def reply_to(chat: Running, words: str) -> Any:

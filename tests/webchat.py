@@ -48,7 +48,7 @@ async def running_chat(
         Decoder() as decoder,
     ):
         files = Files(folder, MAX_BYTES)
-        memory = PhotoMemory(store, model, {files.platform: files})
+        memory = PhotoMemory(store, model, {files.platform: files}, decoder)
         shown = preview or decoder.preview
         chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password)
         async with chat:

@@ -1,0 +1,81 @@
+"""Answers that were given, so that buttons under them lead on after a restart."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from bot.photos import AnswerGone, Audience, Hit, Signal
+from storage.connection import Database
+from storage.rows import row, rows, stored_photos, value
+from storage.search import Scope
+
+KEPT_SECONDS = 90 * 24 * 3600.0
+"""How long the buttons of an answer work."""
+
+
+class SqliteAnswers:
+    """AnswerStore on SQLite."""
+
+    def __init__(self, db: Database, clock: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def keep(self, place: str | None, asker: str, words: str, hits: Sequence[Hit]) -> int:
+        now = self._clock()
+        async with self._db.write() as db:
+            await db.execute("DELETE FROM answers WHERE given_at < ?", (now - KEPT_SECONDS,))
+            token = await value(
+                db,
+                "INSERT INTO answers (group_id, asker, words, given_at)"
+                " VALUES ((SELECT id FROM groups WHERE key = ?), ?, ?, ?) RETURNING id",
+                (place, asker, words, now),
+            )
+            for hit in hits:
+                await db.execute(  # the photo may have been forgotten while it was ranked
+                    "INSERT INTO answer_photos (answer_id, rank, photo_id, score, why)"
+                    " SELECT ?, ?, id, ?, ? FROM photos WHERE id = ?",
+                    (token, hit.rank, hit.score, json.dumps(hit.why), hit.photo.id),
+                )
+        return int(token)
+
+    async def page(
+        self,
+        token: int,
+        place: str | None,
+        asker: str,
+        groups: Collection[str],
+        audience: Audience,
+        after: int,
+    ) -> tuple[str, list[Hit]]:
+        scope = Scope(groups, audience)
+        async with self._db.read() as db:
+            answer = await row(
+                db,
+                "SELECT words FROM answers LEFT JOIN groups ON groups.id = group_id"
+                " WHERE answers.id = ? AND groups.key IS ? AND (groups.key IS NOT NULL"
+                " OR asker = ?) AND given_at >= ?",
+                (token, place, asker, self._clock() - KEPT_SECONDS),
+            )
+            if answer is None:
+                raise AnswerGone("That answer is too old to go on from. Please ask again.")
+            found = await rows(
+                db,
+                *scope.select(
+                    "answer_photos.rank, photos.id, answer_photos.score, answer_photos.why",
+                    "JOIN answer_photos ON answer_photos.photo_id = photos.id",
+                    "AND answer_id = ? AND rank > ? ORDER BY rank",
+                    (token, after),
+                ),
+            )
+            ids = json.dumps([each[1] for each in found])
+            photos = await stored_photos(
+                db, "photos.id IN (SELECT value FROM json_each(?))", (ids,)
+            )
+        by_id = {photo.id: photo for photo in photos}
+        return answer[0], [
+            Hit(rank, by_id[photo], score, tuple(map(Signal, json.loads(why))))
+            for rank, photo, score, why in found
+            if photo in by_id
+        ]

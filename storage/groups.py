@@ -1,0 +1,182 @@
+"""Groups as such: where the bot is, who was seen there, what becomes of a group that it left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.photos import Group, GroupStatus, Refusal, UnknownGroup
+from storage.connection import Database
+from storage.rows import row, rows, value
+
+UPSERT = (
+    "INSERT INTO groups (key, name) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET"
+    " name = CASE excluded.name WHEN '' THEN name ELSE excluded.name END"
+)
+
+
+class SqliteGroups:
+    """GroupStore on SQLite."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def meet(self, group: Group) -> bool:
+        async with self._db.write() as db:
+            known = await value(
+                db, "SELECT 1 FROM groups WHERE key = ? AND left_at IS NULL", (group.id,)
+            )
+            await db.execute(UPSERT, (group.id, group.name))
+            await db.execute("UPDATE groups SET left_at = NULL WHERE key = ?", (group.id,))
+        return known is None
+
+    async def leave(self, group: str, at: datetime) -> bool:
+        async with self._db.write() as db:
+            left = await value(
+                db,
+                "UPDATE groups SET left_at = ? WHERE key = ? AND left_at IS NULL RETURNING id",
+                (at.timestamp(), group),
+            )
+        return left is not None
+
+    async def move(self, old: str, new: str) -> bool:
+        async with self._db.write() as db:
+            source = await row(db, "SELECT id, name FROM groups WHERE key = ?", (old,))
+            if source is None or old == new:
+                return False
+            target = await value(db, "SELECT id FROM groups WHERE key = ?", (new,))
+            if target is None:
+                await db.execute(
+                    "UPDATE groups SET key = ?, left_at = NULL WHERE id = ?", (new, source[0])
+                )
+                return True
+            for table in ("posts", "people", "notes", "answers", "forgotten"):
+                await db.execute(
+                    f"UPDATE OR IGNORE {table} SET group_id = ? WHERE group_id = ?",
+                    (target, source[0]),
+                )
+            await db.execute(
+                "UPDATE photos SET group_id = ? WHERE post_id IN"
+                " (SELECT id FROM posts WHERE group_id = ?)",
+                (target, target),
+            )
+            await db.execute(
+                "UPDATE groups SET name = CASE name WHEN '' THEN ? ELSE name END, left_at = NULL"
+                " WHERE id = ?",
+                (source[1], target),
+            )
+            await db.execute("DELETE FROM groups WHERE id = ?", (source[0],))
+        return True
+
+    async def erase(self, group: str) -> int:
+        async with self._db.write() as db:
+            photos = await value(
+                db,
+                "SELECT count(*) FROM photos"
+                " WHERE group_id = (SELECT id FROM groups WHERE key = ?)",
+                (group,),
+            )
+            await db.execute("DELETE FROM groups WHERE key = ?", (group,))
+        return int(photos)
+
+    async def erase_left(self, before: datetime) -> list[Group]:
+        async with self._db.write() as db:
+            gone = await rows(
+                db, "SELECT key, name FROM groups WHERE left_at <= ?", (before.timestamp(),)
+            )
+            await db.executemany("DELETE FROM groups WHERE key = ?", [(key,) for key, _ in gone])
+        return [Group(*each) for each in gone]
+
+    async def see(self, group: str, person: str) -> None:
+        async with self._db.write() as db:
+            await db.execute(
+                "INSERT INTO people (group_id, person) SELECT id, ? FROM groups WHERE key = ?"
+                " ON CONFLICT DO NOTHING",
+                (person, group),
+            )
+
+    async def of(self, person: str) -> list[Group]:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                "SELECT key, name FROM people JOIN groups ON groups.id = group_id"
+                " WHERE person = ? AND left_at IS NULL ORDER BY name, key",
+                (person,),
+            )
+        return [Group(*each) for each in found]
+
+    async def present(self, prefix: str) -> list[Group]:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                "SELECT key, name FROM groups WHERE left_at IS NULL AND substr(key, 1, ?) = ?"
+                " ORDER BY key",
+                (len(prefix), prefix),
+            )
+        return [Group(*each) for each in found]
+
+    async def note(self, group: str, name: str) -> str | None:
+        async with self._db.read() as db:
+            found = await value(
+                db,
+                "SELECT value FROM notes JOIN groups ON groups.id = group_id"
+                " WHERE groups.key = ? AND notes.name = ?",
+                (group, name),
+            )
+        return None if found is None else str(found)
+
+    async def take_note(self, group: str, name: str, text: str | None) -> None:
+        async with self._db.write() as db:
+            if text is None:
+                await db.execute(
+                    "DELETE FROM notes WHERE name = ?"
+                    " AND group_id = (SELECT id FROM groups WHERE key = ?)",
+                    (name, group),
+                )
+                return
+            await db.execute(
+                "INSERT OR REPLACE INTO notes (group_id, name, value)"
+                " SELECT id, ?, ? FROM groups WHERE key = ?",
+                (name, text, group),
+            )
+
+    async def resolve(self, name: str) -> str:
+        async with self._db.read() as db:
+            known = await rows(db, "SELECT key, name FROM groups ORDER BY key")
+        if any(key == name for key, _ in known):
+            return name
+        named = [str(key) for key, own in known if own == name]
+        if len(named) > 1:
+            raise UnknownGroup(f"several groups are called {name!r}: write {' or '.join(named)}")
+        if not named:
+            names = ", ".join(str(own or key) for key, own in known) or "none yet"
+            raise UnknownGroup(f"there is no group called {name!r}; known groups: {names}")
+        return named[0]
+
+    async def status(self, group: str | None = None) -> list[GroupStatus]:
+        only = "" if group is None else " WHERE groups.key = ?"
+        values = () if group is None else (group,)
+        async with self._db.read() as db:
+            counts = await rows(
+                db,
+                "SELECT groups.id, groups.key, groups.name, count(photos.id),"
+                " count(embed.photo_id), count(read.photo_id) FROM groups"
+                " LEFT JOIN photos ON photos.group_id = groups.id AND refused IS NULL"
+                " LEFT JOIN jobs AS embed ON embed.photo_id = photos.id AND embed.task = 'embed'"
+                " LEFT JOIN jobs AS read ON read.photo_id = photos.id AND read.task = 'read'"
+                f"{only} GROUP BY groups.id ORDER BY groups.name, groups.key",
+                values,
+            )
+            refused = await rows(
+                db,
+                "SELECT group_id, photos.id, photos.name, refused FROM photos"
+                f" JOIN groups ON groups.id = group_id{only}{' AND' if only else ' WHERE'}"
+                " refused IS NOT NULL ORDER BY photos.id",
+                values,
+            )
+        reasons: dict[int, list[Refusal]] = {}
+        for group_id, photo, name, reason in refused:
+            reasons.setdefault(group_id, []).append(Refusal(photo, name, reason))
+        return [
+            GroupStatus(key, name, photos, embed, read, tuple(reasons.get(group_id, ())))
+            for group_id, key, name, photos, embed, read in counts
+        ]
