@@ -3,8 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol, Self
 
+from bot.memory import PhotoMemory
+from bot.photos import SettingsError
+from bot.ports import ChatAdapter
 from bot.settings import Settings
+
+
+class LiveChat(ChatAdapter, Protocol):
+    """A platform that the bot takes part in. Use as `async with`, then `serve`."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def serve(self) -> None:
+        """Take part until cancelled. Raises ShoeboxError when that can't work."""
+        ...
+
+
+def chats(settings: Settings, memory: PhotoMemory) -> list[LiveChat]:
+    """The chat platforms whose tokens are set. Raises SettingsError, TokenRefused."""
+    found: list[LiveChat] = []
+    if settings.discord_token:
+        raise SettingsError(
+            "DISCORD_TOKEN is set, but this version can't join Discord chats yet: remove it"
+        )
+    if settings.telegram_token:
+        from adapters.telegram.chat import TelegramChat, TelegramSettings
+
+        found.append(
+            TelegramChat(
+                memory,
+                TelegramSettings(
+                    settings.telegram_token,
+                    settings.telegram_api_url,
+                    settings.telegram_webhook_url,
+                    settings.telegram_webhook_listen,
+                    settings.telegram_inline,
+                    settings.keep_after_leaving_days,
+                ),
+            )
+        )
+    return found
+
 
 TokenCheck = Callable[[], Awaitable[str]]
 """Asks the platform who a token belongs to. Raises TokenRefused or PlatformUnreachable."""
@@ -24,7 +67,7 @@ def token_checks(settings: Settings) -> dict[str, TokenCheck]:
     if settings.telegram_token:
 
         async def telegram_check() -> str:
-            from adapters.telegram import who_is
+            from adapters.telegram.token import who_is
 
             return await who_is(settings.telegram_token, settings.telegram_api_url)
 

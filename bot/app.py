@@ -6,18 +6,20 @@ import asyncio
 import logging
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from adapters import token_checks
+from adapters import LiveChat, chats, token_checks
 from adapters.files import Files
 from adapters.folder import FolderImport, ImportSummary
 from adapters.folder import Progress as ImportProgress
 from bot import clip, models, settings
 from bot.decoder import Decoder
+from bot.housekeeping import erase_left_groups
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
 from bot.loader import ModelLoader
@@ -83,15 +85,35 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
 
 
 async def serve(chosen: Settings) -> None:
-    """Run the bot until cancelled. Raises SettingsError, StoreError."""
-    for key in token_checks(chosen):
-        platform = key.partition("_")[0].capitalize()
-        raise SettingsError(
-            f"{key} is set, but this version can't join {platform} chats yet: "
-            "remove it from .env to use the local web chat"
-        )
-    async with _at_work(chosen) as app:
-        await _web_chat(chosen, app)
+    """Run the bot until cancelled. Raises ShoeboxError, e.g. when a token is refused."""
+    async with _at_work(chosen) as (app, live, loading):
+        if live:
+            await _take_part(live, loading)
+        else:
+            await _web_chat(chosen, app)
+
+
+async def _take_part(live: Sequence[LiveChat], loading: asyncio.Task[None]) -> None:
+    """Serve every platform; one that fails leaves the others running.
+
+    Raises the error of the last one, and HubUnreachable when the model that the owner chose is
+    not here and can't be had: a group is not served by half a memory that nobody asked for.
+    """
+    names = {asyncio.create_task(chat.serve()): chat.platform for chat in live}
+    waiting: set[asyncio.Task[None]] = {*names, loading}
+    try:
+        while waiting & names.keys():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                error = task.exception()
+                if error is not None and (task is loading or not waiting & names.keys()):
+                    raise error
+                if error is not None:
+                    log.error("%s stops, the others go on: %s", names[task], error)
+    finally:
+        for task in names:
+            task.cancel()
+        await asyncio.gather(*names, return_exceptions=True)
 
 
 async def demo(chosen: Settings, progress: DemoProgress) -> None:
@@ -108,27 +130,36 @@ async def demo(chosen: Settings, progress: DemoProgress) -> None:
         model=starter.NAME,
         database_url=f"{settings.SQLITE_PREFIX}{chosen.data_folder / demo.GROUP / 'shoebox.db'}",
     )
-    async with _at_work(apart) as app:
+    async with _at_work(apart) as (app, _, _):
         await demo.fill(app.memory, app.decoder.preview, apart.data_folder, progress)
         await _web_chat(apart, app, f"g/{demo.GROUP}")
 
 
 @asynccontextmanager
-async def _at_work(chosen: Settings) -> AsyncIterator[App]:
-    """Open, with the indexer running and the model on its way. Raises StoreError."""
+async def _at_work(
+    chosen: Settings,
+) -> AsyncIterator[tuple[App, list[LiveChat], asyncio.Task[None]]]:
+    """Open, with the indexer running, the model on its way, and the platforms that are switched
+    on, not yet served. Raises StoreError, SettingsError, TokenRefused."""
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
             raise StoreError(
                 f"another Shoebox (process {lock.owner()}) already runs on {chosen.database_path}: "
                 "stop it first, or set another DATABASE_URL"
             )
-        async with opened(chosen) as app, app.indexer().running():
-            loading = asyncio.create_task(app.loader.load_until_there())
+        async with opened(chosen) as app, AsyncExitStack() as stack:
+            live = [await stack.enter_async_context(c) for c in chats(chosen, app.memory)]
+            app.adapters.update({chat.platform: chat for chat in live})
+            await stack.enter_async_context(app.indexer().running())
+            grace = timedelta(days=chosen.keep_after_leaving_days)
+            loading = asyncio.create_task(app.loader.load_until_there(insist=bool(live)))
+            cleaning = asyncio.create_task(erase_left_groups(app.store.groups, grace))
             try:
-                yield app
+                yield app, live, loading
             finally:
                 loading.cancel()
-                await asyncio.gather(loading, return_exceptions=True)
+                cleaning.cancel()
+                await asyncio.gather(loading, cleaning, return_exceptions=True)
 
 
 async def _web_chat(chosen: Settings, app: App, page: str = "") -> None:

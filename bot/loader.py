@@ -63,6 +63,7 @@ class ModelLoader:
         self._retry = retry
         self._stopping = threading.Event()
         self._encoder: LoadedEncoder | None = None
+        self._unreachable: HubUnreachable | None = None
 
     async def load_once(self) -> bool:
         """Try once; whether there is an encoder now. The state says why not."""
@@ -76,6 +77,7 @@ class ModelLoader:
                 missing = str(problem)
                 self._encoder = await self._in_thread(self._fallback)
         except ModelUnavailable as problem:
+            self._unreachable = problem if isinstance(problem, HubUnreachable) else None
             self._state.problem = str(problem)
             self._state.progress = None
             return False
@@ -87,10 +89,15 @@ class ModelLoader:
         self._ready()
         return True
 
-    async def load_until_there(self) -> None:
-        """Try until there is an encoder, with growing pauses."""
+    async def load_until_there(self, insist: bool = False) -> None:
+        """Try until there is an encoder, with growing pauses.
+
+        With `insist`, a model that is not here yet and can't be downloaded raises HubUnreachable.
+        """
         tries = 0
         while not await self.load_once():
+            if insist and self._unreachable is not None:
+                raise self._unreachable
             pause = self._retry[min(tries, len(self._retry) - 1)]
             log.warning("no model yet (next try in %.0f s): %s", pause, self._state.problem)
             await asyncio.sleep(pause)

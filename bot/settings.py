@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bot.photos import SettingsError
 
@@ -26,7 +27,11 @@ KEYS = (
     "LOG_LEVEL",
     "HF_ENDPOINT",
     "TELEGRAM_API_URL",
+    "TELEGRAM_WEBHOOK_URL",
+    "TELEGRAM_WEBHOOK_LISTEN",
+    "TELEGRAM_INLINE",
     "DISCORD_API_URL",
+    "KEEP_AFTER_LEAVING_DAYS",
 )
 """Every key that .env may hold."""
 
@@ -45,7 +50,12 @@ class Settings:
     log_level: str = "INFO"
     hub_url: str = "https://huggingface.co"
     telegram_api_url: str = "https://api.telegram.org"
+    telegram_webhook_url: str = ""
+    telegram_webhook_listen: tuple[str, int] = ("127.0.0.1", 8443)
+    telegram_inline: bool = False
     discord_api_url: str = "https://discord.com/api/v10"
+    keep_after_leaving_days: int = 7
+    """How long a group's data is kept once the bot was sent away from it."""
 
     @property
     def database_path(self) -> Path:
@@ -98,7 +108,7 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         database_url=_database_url(get("DATABASE_URL", defaults.database_url)),
         model=get("MODEL", defaults.model),
         web_host=get("WEB_HOST", defaults.web_host),
-        web_port=_port(get("WEB_PORT", str(defaults.web_port))),
+        web_port=_port("WEB_PORT", get("WEB_PORT", str(defaults.web_port))),
         web_password=get("WEB_PASSWORD", ""),
         log_level=_log_level(get("LOG_LEVEL", defaults.log_level)),
         hub_url=_http_url("HF_ENDPOINT", get("HF_ENDPOINT", defaults.hub_url)),
@@ -107,6 +117,16 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         ),
         discord_api_url=_http_url(
             "DISCORD_API_URL", get("DISCORD_API_URL", defaults.discord_api_url)
+        ),
+        telegram_webhook_url=_webhook_url(get("TELEGRAM_WEBHOOK_URL", "")),
+        telegram_webhook_listen=_host_and_port(
+            "TELEGRAM_WEBHOOK_LISTEN",
+            get("TELEGRAM_WEBHOOK_LISTEN", "{}:{}".format(*defaults.telegram_webhook_listen)),
+        ),
+        telegram_inline=_switch("TELEGRAM_INLINE", get("TELEGRAM_INLINE", "off")),
+        keep_after_leaving_days=_days(
+            "KEEP_AFTER_LEAVING_DAYS",
+            get("KEEP_AFTER_LEAVING_DAYS", str(defaults.keep_after_leaving_days)),
         ),
     )
     if not is_loopback(settings.web_host) and not settings.web_password:
@@ -136,9 +156,28 @@ def _database_url(url: str) -> str:
     return url
 
 
-def _port(text: str) -> int:
+def _port(key: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
-        raise SettingsError(f"WEB_PORT={text!r}: write a port number from 1 to 65535")
+        raise SettingsError(f"{key}={text!r}: write a port number from 1 to 65535")
+    return int(text)
+
+
+def _host_and_port(key: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise SettingsError(f"{key}={text!r}: write an address and a port, e.g. 127.0.0.1:8443")
+    return host.removeprefix("[").removesuffix("]"), _port(key, port)
+
+
+def _switch(key: str, text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise SettingsError(f"{key}={text!r}: write on or off")
+    return text.lower() == "on"
+
+
+def _days(key: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 3650:
+        raise SettingsError(f"{key}={text!r}: write a number of days from 0 to 3650")
     return int(text)
 
 
@@ -152,3 +191,14 @@ def _http_url(key: str, url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise SettingsError(f"{key}: {url!r} is not an http:// or https:// address")
     return url.rstrip("/")
+
+
+def _webhook_url(url: str) -> str:
+    if not url:
+        return url
+    parts = urlsplit(_http_url("TELEGRAM_WEBHOOK_URL", url))
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise SettingsError(
+            f"TELEGRAM_WEBHOOK_URL: {url!r}: Telegram calls https:// addresses only"
+        )
+    return parts.geturl()

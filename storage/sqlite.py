@@ -71,8 +71,8 @@ class SqliteStore:
                 "INSERT INTO posts (group_id, channel, message, author, author_name, posted_at,"
                 " caption, album, link, spoiler, protected)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (group_id, channel, message) DO UPDATE SET link = excluded.link"
-                " RETURNING id",
+                " ON CONFLICT (group_id, channel, message) DO UPDATE SET link = excluded.link,"
+                " spoiler = excluded.spoiler, protected = excluded.protected RETURNING id",
                 (
                     group,
                     post.channel,

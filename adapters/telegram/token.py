@@ -1,8 +1,13 @@
-"""Telegram, through python-telegram-bot. So far: is the token valid, and whose is it."""
+"""Whose token is it?"""
 
 from __future__ import annotations
 
+from telegram import Bot
+from telegram.error import InvalidToken, TelegramError
+
 from bot.photos import PlatformUnreachable, TokenRefused
+
+NOT_KNOWN = "Telegram does not know this token; get one from @BotFather"
 
 
 async def who_is(token: str, api_url: str) -> str:
@@ -10,15 +15,12 @@ async def who_is(token: str, api_url: str) -> str:
 
     Raises TokenRefused, or PlatformUnreachable; neither message holds the token.
     """
-    from telegram import Bot
-    from telegram.error import InvalidToken, TelegramError
-
     try:
         bot = Bot(token, base_url=f"{api_url}/bot", base_file_url=f"{api_url}/file/bot")
         async with bot:  # enters with getMe
             return f"@{bot.username}"
     except InvalidToken:
-        raise TokenRefused("Telegram does not know this token; get one from @BotFather") from None
+        raise TokenRefused(NOT_KNOWN) from None
     except TelegramError as error:
         reason = str(error).replace(token, "…")
         raise PlatformUnreachable(f"Telegram at {api_url} can't be reached: {reason}") from None

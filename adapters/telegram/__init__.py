@@ -1,0 +1,1 @@
+"""Telegram, through python-telegram-bot; its types stop in this folder."""

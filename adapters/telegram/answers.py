@@ -1,0 +1,235 @@
+"""Answers as Telegram shows them: photos by file id, and a short message with buttons."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from telegram import (
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaDocument,
+    InputMediaPhoto,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
+from telegram.constants import ChatAction, ParseMode
+from telegram.error import BadRequest, TelegramError
+
+from adapters.telegram import text
+from adapters.telegram.bot import TelegramBot
+from adapters.telegram.files import is_there, names_a_file
+from adapters.telegram.places import Moved, Place, send
+from adapters.telegram.posts import Original, chat_id
+from bot.memory import PhotoMemory
+from bot.photos import Answer, Hit
+
+log = logging.getLogger(__name__)
+
+SHOWN = 3
+PAGED = 30
+"""How many hits are asked for at once: what vanished is replaced from them."""
+NO_MESSAGE = ("message to edit not found", "message_id_invalid")
+NO_ORIGINAL = ("message to be replied not found", "replied message not found")
+
+NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+
+
+class Answers:
+    """Shows what the memory found."""
+
+    def __init__(self, bot: TelegramBot, memory: PhotoMemory, moved: Moved) -> None:
+        self._bot = bot
+        self._memory = memory
+        self._moved = moved
+
+    async def busy(self, place: Place) -> None:
+        """Let people see that their question is worked on."""
+        with contextlib.suppress(TelegramError):
+            await self._bot.send_chat_action(
+                place.chat, ChatAction.UPLOAD_PHOTO, message_thread_id=place.topic
+            )
+
+    async def say(self, place: Place, markup: str, buttons: Any = None) -> None:
+        """A message of our own words, as HTML. Raises TelegramError."""
+        await send(
+            self._bot.send_message,
+            place,
+            self._moved,
+            text=markup,
+            parse_mode=ParseMode.HTML,
+            link_preview_options=NO_PREVIEW,
+            reply_markup=buttons,
+        )
+
+    async def show(self, place: Place, answer: Answer) -> int:
+        """Up to three of the hits that are still there, then the sentence with buttons.
+
+        Returns how many are shown. Raises TelegramError.
+        """
+        waiting = list(answer.hits)
+        shown: list[Hit] = []
+        while waiting and len(shown) < SHOWN:
+            chosen: list[Hit] = []
+            while waiting and len(shown) + len(chosen) < SHOWN:
+                room = SHOWN - len(shown) - len(chosen)
+                fresh, waiting = waiting[:room], waiting[room:]
+                there = await asyncio.gather(*(self._is_there(hit) for hit in fresh))
+                chosen += [hit for hit, is_there in zip(fresh, there, strict=True) if is_there]
+            shown += await self._show(place, chosen, len(shown) + 1, len(answer.hits) > 1)
+        await self.say(place, _sentence(answer, shown), _buttons(answer, shown, bool(waiting)))
+        return len(shown)
+
+    async def _show(
+        self, place: Place, hits: Sequence[Hit], first: int, numbered: bool
+    ) -> list[Hit]:
+        """Returns those that could be shown; the others are forgotten."""
+        numbers = {hit.rank: n for n, hit in enumerate(hits, start=first)} if numbered else {}
+        if any(_needs_reply(place, hit) for hit in hits):
+            return [hit for hit in hits if await self._show_one(place, hit, numbers)]
+        shown: list[Hit] = []
+        for kind in ("photo", "document"):  # an album holds one kind only
+            same = [hit for hit in hits if Original.of(hit.photo.ref).kind == kind]
+            if len(same) > 1 and await self._show_album(place, same, numbers, kind):
+                shown += same
+            else:
+                shown += [hit for hit in same if await self._show_one(place, hit, numbers)]
+        return sorted(shown, key=lambda hit: hit.rank)
+
+    async def _show_album(
+        self, place: Place, hits: Sequence[Hit], numbers: Mapping[int, int], kind: str
+    ) -> bool:
+        """Whether Telegram took the album. It shows a caption under one if one item alone has
+        it, and refuses it as a whole for one bad file, without saying which."""
+        caption = text.caption(hits, place.private, numbers)
+        media: list[InputMediaPhoto | InputMediaDocument] = []
+        for hit in hits:
+            words: dict[str, Any] = {}
+            if (hit is hits[0]) if kind == "photo" else (hit is hits[-1]):
+                words = {"caption": caption, "parse_mode": ParseMode.HTML}
+            file = Original.of(hit.photo.ref).show
+            if kind == "photo":
+                media.append(InputMediaPhoto(file, has_spoiler=hit.photo.post.spoiler, **words))
+            else:
+                media.append(InputMediaDocument(file, **words))
+        try:
+            await send(
+                self._bot.send_media_group,
+                place,
+                self._moved,
+                media=media,
+                protect_content=any(hit.photo.post.protected for hit in hits),
+            )
+        except BadRequest as error:
+            if not names_a_file(error):
+                raise
+            return False
+        return True
+
+    async def _show_one(self, place: Place, hit: Hit, numbers: Mapping[int, int]) -> bool:
+        """By itself, if it is still there; as a reply to the original where there is no link."""
+        original, post = Original.of(hit.photo.ref), hit.photo.post
+        content: dict[str, Any] = {
+            "caption": text.caption([hit], place.private, numbers),
+            "parse_mode": ParseMode.HTML,
+            "protect_content": post.protected,
+        }
+        to = None
+        if _needs_reply(place, hit):
+            to = ReplyParameters(int(post.message), allow_sending_without_reply=False)
+        try:
+            if original.kind == "photo":
+                await send(
+                    self._bot.send_photo,
+                    place,
+                    self._moved,
+                    to,
+                    photo=original.show,
+                    has_spoiler=post.spoiler,
+                    **content,
+                )
+            else:
+                await send(
+                    self._bot.send_document,
+                    place,
+                    self._moved,
+                    to,
+                    document=original.show,
+                    **content,
+                )
+        except BadRequest as error:
+            said = str(error).lower()
+            if not names_a_file(error) and not any(words in said for words in NO_ORIGINAL):
+                raise
+            await self._forget(hit, said)
+            return False
+        return True
+
+    async def _is_there(self, hit: Hit) -> bool:
+        """Whether a hit can be shown, as far as can be told beforehand; forget it if not."""
+        posted, kept = await asyncio.gather(
+            self._is_posted(hit), is_there(self._bot, hit.photo.ref)
+        )
+        if not posted or not kept:
+            await self._forget(hit, "its file is gone" if posted else "its message is gone")
+        return posted and kept
+
+    async def _is_posted(self, hit: Hit) -> bool:
+        """Whether the original message is still there.
+
+        Telegram tells nobody when a message is deleted. An edit of somebody else's message is
+        refused in one way when the message is there and in another when it is not, and changes
+        nothing.
+        """
+        post = hit.photo.post
+        if str(chat_id(post.group)) != post.channel:
+            return True  # from before the group became a supergroup
+        try:
+            await self._bot.edit_message_reply_markup(
+                chat_id=int(post.channel), message_id=int(post.message)
+            )
+        except BadRequest as error:
+            return not any(words in str(error).lower() for words in NO_MESSAGE)
+        except TelegramError as error:
+            log.debug("whether a photo is still posted can't be told: %s", type(error).__name__)
+        return True
+
+    async def _forget(self, hit: Hit, why: str) -> None:
+        post = hit.photo.post
+        log.info("photo %d has vanished and is forgotten: %s", hit.photo.id, why)
+        await self._memory.forget(post.group, post.channel, post.message)
+
+
+def _needs_reply(place: Place, hit: Hit) -> bool:
+    """Basic groups have no links: there a reply leads to the original."""
+    return hit.photo.post.link is None and hit.photo.post.channel == str(place.chat)
+
+
+def _sentence(answer: Answer, shown: Sequence[Hit]) -> str:
+    if answer.hits and not shown:
+        words = "What I found is no longer there."
+    else:
+        words = text.plain(answer.sentence, text.MOST_MESSAGE // 4)
+    if answer.notice:
+        words += f"\n<i>{html.escape(answer.notice[: text.MOST_MESSAGE // 4])}</i>"
+    return words
+
+
+def _buttons(answer: Answer, shown: Sequence[Hit], more: bool) -> InlineKeyboardMarkup | None:
+    """Similar to each of what is shown, and more. Callback data has at most 64 bytes."""
+    if answer.token is None or not shown:
+        return None
+    similar = [
+        InlineKeyboardButton(
+            f"Similar to {n}" if len(shown) > 1 else "Similar",
+            callback_data=f"s:{answer.token}:{hit.rank}",
+        )
+        for n, hit in enumerate(shown, start=1)
+    ]
+    last = max(hit.rank for hit in shown)
+    onward = [InlineKeyboardButton("More", callback_data=f"m:{answer.token}:{last}")]
+    return InlineKeyboardMarkup([similar, onward] if more else [similar])

@@ -1,0 +1,124 @@
+"""The buttons under answers: *More*, *Similar*, and the confirmation to forget everything."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+from telegram import CallbackQuery
+from telegram.error import BadRequest, TelegramError
+
+from adapters.telegram import text
+from adapters.telegram.answers import Answers
+from adapters.telegram.commands import Commands
+from adapters.telegram.groups import Groups
+from adapters.telegram.members import Members
+from adapters.telegram.places import Place
+from adapters.telegram.posts import person_id
+from bot.memory import PhotoMemory
+from bot.photos import AnswerGone
+
+_LEADS_ON = re.compile(r"([ms]):(\d{1,18}):(\d{1,4})")
+_EVERYTHING = re.compile(r"e:(yes|no)")
+
+
+class Buttons:
+    """Answers every press, also of buttons that were sent before a restart.
+
+    Callback data can be forged by other clients: what it names is looked up for this place and
+    this person, and nothing of it is believed.
+    """
+
+    def __init__(
+        self,
+        memory: PhotoMemory,
+        answers: Answers,
+        commands: Commands,
+        members: Members,
+        groups: Groups,
+    ) -> None:
+        self._memory = memory
+        self._answers = answers
+        self._commands = commands
+        self._members = members
+        self._groups = groups
+        self._leading_on: set[str] = set()
+
+    async def pressed(self, press: CallbackQuery) -> None:
+        """Raises TelegramError, ShoeboxError."""
+        data = press.data or ""
+        if press.message is None:
+            await _tell(press, text.TOO_OLD)
+        elif found := _LEADS_ON.fullmatch(data):
+            place = Place.of(press.message)
+            pressed = f"{place.chat}:{data}"
+            if pressed in self._leading_on:  # pressed again before the answer came
+                await _tell(press)
+                return
+            self._leading_on.add(pressed)
+            try:
+                await self._lead_on(press, place, found[1], int(found[2]), int(found[3]))
+            finally:
+                self._leading_on.discard(pressed)
+        elif found := _EVERYTHING.fullmatch(data):
+            await self._everything(press, Place.of(press.message), found[1] == "yes")
+        else:
+            await _tell(press, text.TOO_OLD)
+
+    async def _lead_on(
+        self, press: CallbackQuery, place: Place, kind: str, token: int, rank: int
+    ) -> None:
+        query = await self._commands.query(place, person_id(press.from_user.id))
+        try:
+            after = rank if kind == "m" else rank - 1
+            answer = await self._memory.page(token, query, after)
+        except AnswerGone as gone:
+            await _tell(press, str(gone))
+            return
+        if kind == "m":
+            await _tell(press, None if answer.hits else answer.sentence)
+            await self._drop_more(press)
+            if answer.hits:
+                await self._answers.show(place, answer)
+        elif not answer.hits or answer.hits[0].rank != rank:
+            await _tell(press, "That photo is no longer remembered.")
+        else:
+            await _tell(press)
+            await self._answers.busy(place)
+            like = answer.hits[0].photo.ref
+            query = await self._commands.query(place, query.asker, like=like)
+            await self._answers.show(place, await self._memory.find(query))
+
+    async def _drop_more(self, press: CallbackQuery) -> None:
+        """The next page has a *More* of its own."""
+        markup = getattr(press.message, "reply_markup", None)
+        if markup is None:
+            return
+        rows = [
+            row
+            for row in markup.inline_keyboard
+            if not str(row[0].callback_data or "").startswith("m:")
+        ]
+        with contextlib.suppress(BadRequest):
+            await press.edit_message_reply_markup(type(markup)(rows))
+
+    async def _everything(self, press: CallbackQuery, place: Place, sure: bool) -> None:
+        # An anonymous admin presses under their own name, so that this works for them too.
+        if place.group is None or not await self._members.is_admin(place.chat, press.from_user.id):
+            await _tell(press, text.ADMINS_ONLY)
+            return
+        await _tell(press)
+        if not sure:
+            await press.edit_message_text("Nothing was forgotten.")
+            return
+        photos = await self._memory.groups.erase(place.group)
+        self._members.forget(place.chat)
+        await press.edit_message_text(f"Forgotten: {text.count(photos, 'photo')}.")
+        with contextlib.suppress(TelegramError):
+            await self._groups.forgotten(place.chat)
+
+
+async def _tell(press: CallbackQuery, words: str | None = None) -> None:
+    """Every press must be answered, or the button looks stuck; after a while it can't be."""
+    with contextlib.suppress(BadRequest):
+        await press.answer(words, show_alert=words is not None)

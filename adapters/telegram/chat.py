@@ -1,0 +1,246 @@
+"""Telegram as a chat platform: updates in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Self
+
+from telegram import (
+    BotCommand,
+    BotCommandScopeAllGroupChats,
+    BotCommandScopeAllPrivateChats,
+    CallbackQuery,
+    Message,
+    Update,
+)
+from telegram.error import ChatMigrated, InvalidToken, TelegramError
+
+from adapters.telegram import text
+from adapters.telegram.answers import Answers
+from adapters.telegram.bot import connect, is_gone, reason
+from adapters.telegram.buttons import Buttons
+from adapters.telegram.commands import Command, Commands, command_in, implied
+from adapters.telegram.files import fetch
+from adapters.telegram.groups import GROUPS, Groups
+from adapters.telegram.inline import Inline
+from adapters.telegram.members import Members
+from adapters.telegram.places import Place
+from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
+from adapters.telegram.token import NOT_KNOWN
+from adapters.telegram.updates import Trouble, Updates
+from bot.memory import PhotoMemory
+from bot.photos import FetchFailed, PhotoRef, ShoeboxError, TokenRefused
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 5.0
+"""How long answers that are on their way may take when the bot is stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """What the owner chose for Telegram."""
+
+    token: str
+    api_url: str
+    webhook_url: str = ""
+    webhook_listen: tuple[str, int] = ("127.0.0.1", 8443)
+    inline: bool = False
+    grace_days: int = 7
+
+
+class TelegramChat:
+    """ChatAdapter for Telegram. Use as `async with`, then `serve`."""
+
+    platform = PLATFORM
+
+    def __init__(self, memory: PhotoMemory, chosen: TelegramSettings) -> None:
+        self._memory = memory
+        self._chosen = chosen
+        try:
+            self._bot = connect(chosen.token, chosen.api_url)
+        except InvalidToken:
+            raise TokenRefused(NOT_KNOWN) from None
+        self._answers = Answers(self._bot, memory, self._moved)
+        self._members = Members(self._bot, memory.groups)
+        self._groups = Groups(self._bot, memory.groups, self._say, self._spawn, chosen.grace_days)
+        self._inline = Inline(self._bot, memory, self._members)
+        self._commands: Commands | None = None
+        self._buttons: Buttons | None = None
+        self._connected = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Nothing is asked of Telegram yet: it may be out of reach, and photos wait."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._bot.shutdown()
+
+    async def fetch(self, ref: PhotoRef) -> bytes:
+        """The photo's bytes, in a rendition large enough to look at. Raises FetchFailed."""
+        if not self._connected:
+            raise FetchFailed("Telegram can't be reached yet")
+        return await fetch(self._bot, ref)
+
+    async def serve(self) -> None:
+        """Take part in groups until cancelled. Raises TokenRefused, SettingsError."""
+        await self._connect()
+        rounds = asyncio.create_task(self._groups.rounds())
+        updates = Updates(self._bot, self._take)
+        try:
+            if self._chosen.webhook_url:
+                from adapters.telegram.webhook import Webhook
+
+                await Webhook(
+                    self._bot, updates, self._chosen.webhook_url, self._chosen.webhook_listen
+                ).serve()
+            else:
+                await updates.poll()
+        finally:
+            rounds.cancel()
+            await asyncio.gather(rounds, return_exceptions=True)
+
+    async def _connect(self) -> None:
+        """Find out who we are and tell Telegram what we understand; until it works."""
+        trouble = Trouble()
+        while True:
+            try:
+                await self._bot.initialize()
+                await self._bot.set_my_commands(
+                    [BotCommand(*each) for each in text.GROUP_COMMANDS],
+                    scope=BotCommandScopeAllGroupChats(),
+                )
+                await self._bot.set_my_commands(
+                    [BotCommand(*each) for each in text.PRIVATE_COMMANDS],
+                    scope=BotCommandScopeAllPrivateChats(),
+                )
+                if not self._chosen.webhook_url:
+                    await self._bot.delete_webhook()
+                break
+            except InvalidToken:
+                raise TokenRefused(f"TELEGRAM_TOKEN: {NOT_KNOWN}") from None
+            except TelegramError as error:
+                await trouble.pause(reason(error, self._bot.token))
+        trouble.over()
+        me = self._bot.bot
+        self._commands = Commands(self._memory, self._answers, self._members, self._bot.username)
+        self._buttons = Buttons(
+            self._memory, self._answers, self._commands, self._members, self._groups
+        )
+        self._connected = True
+        log.info("Telegram: @%s is here", self._bot.username)
+        if not me.can_read_all_group_messages:
+            log.warning(
+                "Telegram hides photos from @%s where it is no admin: send /setprivacy to "
+                "@BotFather, choose Disable, and add the bot to its groups again",
+                self._bot.username,
+            )
+        if self._chosen.inline and not me.supports_inline_queries:
+            log.warning("TELEGRAM_INLINE is on: send /setinline to @BotFather too")
+
+    async def _take(self, update: Update) -> None:
+        """Keep what an update tells; what has to be answered is answered in the background.
+
+        Raises StoreError: then the update comes again.
+        """
+        assert self._commands is not None
+        assert self._buttons is not None
+        if update.message is not None:
+            if update.message.chat.type in GROUPS:
+                await self._take_message(update.message, self._commands)
+            else:
+                command = command_in(update.message, self._bot.username)
+                if command := command or implied(update.message):
+                    self._answer(self._commands, update.message, command)
+        elif (edited := update.edited_message) is not None:
+            if edited.chat.type in GROUPS:
+                await self._take_edit(edited)
+        elif (change := update.my_chat_member) is not None:
+            await self._groups.changed(change)
+        elif (press := update.callback_query) is not None:
+            self._press(self._buttons, press)
+        elif (inline := update.inline_query) is not None and self._chosen.inline:
+            self._spawn(self._inline.asked(inline), inline.from_user.id)
+
+    async def _take_message(self, message: Message, commands: Commands) -> None:
+        await self._groups.serviced(message)
+        if message.migrate_to_chat_id or message.left_chat_member:
+            return
+        await self._groups.meet(message.chat)
+        if is_from_a_bot(message):
+            return
+        if message.from_user is not None and message.sender_chat is None:
+            await self._members.see(message.chat.id, message.from_user.id)
+        if command := command_in(message, self._bot.username):
+            self._answer(commands, message, command)
+        elif post := as_post(message):
+            await self._memory.remember(post)
+            await self._groups.saw_photo(message.chat.id)
+
+    async def _take_edit(self, message: Message) -> None:
+        """Another caption, another photo, or a photo where there was none."""
+        if command_in(message, self._bot.username):
+            return
+        post = as_post(message)
+        where = (group_id(message.chat.id), str(message.chat.id), str(message.message_id))
+        if await self._memory.knows(*where):
+            keep = [ref.key for ref in post.photos] if post else []
+            await self._memory.revise(*where, message.caption or "", keep)
+        if post is not None:
+            await self._memory.remember(post)
+
+    def _answer(self, commands: Commands, message: Message, command: Command) -> None:
+        async def work() -> None:
+            try:
+                await commands.answer(message, command)
+            except ShoeboxError as error:
+                log.error("/%s could not be answered: %s", command.name, error)
+                await self._answers.say(Place.of(message), text.WENT_WRONG)
+            except TelegramError:
+                raise
+            except Exception:
+                log.exception("/%s could not be answered", command.name)
+                await self._answers.say(Place.of(message), text.WENT_WRONG)
+
+        self._spawn(work(), message.chat.id)
+
+    def _press(self, buttons: Buttons, press: CallbackQuery) -> None:
+        chat = press.from_user.id if press.message is None else press.message.chat.id
+        self._spawn(buttons.pressed(press), chat)
+
+    async def _say(self, chat: int, markup: str) -> None:
+        kind = "private" if chat > 0 else "group"
+        await self._answers.say(Place(chat, kind), markup)
+
+    async def _moved(self, old: int, new: int) -> None:
+        await self._groups.moved(old, new)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], chat: int) -> None:
+        """Run `work`, which concerns a chat, in the background; one log line if it fails."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except ChatMigrated as migrated:
+                await self._groups.moved(chat, migrated.new_chat_id)
+            except TelegramError as error:
+                log.warning("Telegram, chat %s: %s", chat, reason(error, self._bot.token))
+                if is_gone(error) and chat < 0:
+                    await self._groups.left(chat)
+            except ShoeboxError as error:
+                log.error("Telegram, chat %s: %s", chat, error)
+            except Exception:
+                log.exception("Telegram, chat %s: something went wrong", chat)
+
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

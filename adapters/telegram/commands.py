@@ -1,0 +1,189 @@
+"""What people ask of the bot by commands, in groups and in private."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from telegram import (
+    Chat,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Message,
+    MessageEntity,
+)
+
+from adapters.telegram import text
+from adapters.telegram.answers import PAGED, Answers
+from adapters.telegram.members import Members
+from adapters.telegram.places import Place
+from adapters.telegram.posts import author_of, photo_of
+from bot.memory import PhotoMemory
+from bot.photos import EVERYONE, Audience, PhotoRef, Query
+
+STALE = timedelta(minutes=15)
+"""Questions older than this, asked while the bot was away, are no longer answered."""
+ELSEWHERE = Audience(None, protected=False)
+"""Who reads an answer outside the group: no photo that may not leave its chat."""
+DEEP_LINK = "group"
+KNOWN = ("find", "similar", "forget", "stats", "help", "start")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`/name words`, as somebody wrote it."""
+
+    name: str
+    words: str
+
+
+def command_in(message: Message, username: str) -> Command | None:
+    """The command that a message or a photo's caption starts with, if it is one of ours.
+
+    `/find@other_bot` is somebody else's (https://core.telegram.org/bots/features#commands).
+    """
+    said = message.text or message.caption or ""
+    entities = message.entities or message.caption_entities
+    if not entities or entities[0].type != MessageEntity.BOT_COMMAND or entities[0].offset:
+        return None
+    written = said[1 : entities[0].length]  # commands are ASCII: UTF-16 units are characters
+    name, _, bot = written.partition("@")
+    if name.lower() not in KNOWN or (bot and bot.lower() != username.lower()):
+        return None
+    return Command(name.lower(), " ".join(said[entities[0].length :].split()))
+
+
+class Commands:
+    """Answers commands; every method may take as long as Telegram and the encoder need."""
+
+    def __init__(
+        self, memory: PhotoMemory, answers: Answers, members: Members, username: str
+    ) -> None:
+        self._memory = memory
+        self._answers = answers
+        self._members = members
+        self._username = username
+
+    async def answer(self, message: Message, command: Command) -> None:
+        """Raises TelegramError, ShoeboxError."""
+        if datetime.now(UTC) - message.date > STALE:
+            return
+        place = Place.of(message)
+        match command.name:
+            case "find" | "similar":
+                await self._find(place, message, command)
+            case "forget":
+                await self._forget(place, message, command.words)
+            case "stats":
+                await self._stats(place, message)
+            case "start" if place.private and command.words.startswith(DEEP_LINK):
+                await self._come_from_group(place, message, command.words)
+            case _:
+                await self._help(place)
+
+    async def _find(self, place: Place, message: Message, command: Command) -> None:
+        like = photo_of(message) or photo_of(message.reply_to_message)
+        words = command.words
+        if like is None and (command.name == "similar" or not words):
+            how = text.SIMILAR_HOW if command.name == "similar" else text.FIND_HOW
+            await self._answers.say(place, how)
+            return
+        await self._answers.busy(place)
+        query = await self.query(place, author_of(message)[0], words, like)
+        if not query.groups:
+            await self._answers.say(place, text.NO_GROUPS)
+            return
+        await self._answers.show(place, await self._memory.find(query))
+
+    async def query(
+        self, place: Place, asker: str, words: str = "", like: PhotoRef | None = None
+    ) -> Query:
+        """A question asked here, to the groups whose photos may be shown here now."""
+        if place.group is not None:
+            return Query((place.group,), words, EVERYONE, PAGED, like, place.group, asker)
+        shared = await self._members.shared(place.chat)
+        groups = tuple(group.id for group in shared)
+        return Query(groups, words, ELSEWHERE, PAGED, like, None, asker)
+
+    async def _forget(self, place: Place, message: Message, words: str) -> None:
+        if place.group is None:
+            await self._answers.say(place, text.FORGET_WHERE)
+        elif words.lower() == "everything":
+            await self._ask_to_forget_everything(place, message)
+        elif (ref := photo_of(target := message.reply_to_message)) is None or target is None:
+            await self._answers.say(place, text.FORGET_HOW)
+        else:
+            known = await self._memory.copies(place.group, ref)
+            here = (str(target.chat.id), str(target.message_id))
+            posts = [p.post for p in known if (p.post.channel, p.post.message) == here]
+            posts = posts or [photo.post for photo in known]
+            if not await self.is_admin(message):
+                mine = [post for post in posts if post.author == author_of(message)[0]]
+                if posts and not mine:
+                    await self._answers.say(place, text.NOT_YOURS)
+                    return
+                posts = mine
+            for post in posts:
+                await self._memory.forget(post.group, post.channel, post.message)
+            await self._answers.say(place, "Forgotten." if posts else text.NOT_KNOWN)
+
+    async def _ask_to_forget_everything(self, place: Place, message: Message) -> None:
+        if not await self.is_admin(message):
+            await self._answers.say(place, text.ADMINS_ONLY)
+            return
+        assert place.group is not None
+        status = await self._memory.groups.status(place.group)
+        photos = text.count(sum(group.photos for group in status), "photo")
+        yes = InlineKeyboardButton("Forget everything", callback_data="e:yes")
+        no = InlineKeyboardButton("Keep", callback_data="e:no")
+        await self._answers.say(
+            place, text.SURE.format(photos=photos), InlineKeyboardMarkup([[yes, no]])
+        )
+
+    async def is_admin(self, message: Message) -> bool:
+        """Whether an admin wrote this: by name, or anonymously in the group's own name."""
+        if message.sender_chat is not None:
+            return message.sender_chat.id == message.chat.id
+        user = message.from_user
+        return user is not None and await self._members.is_admin(message.chat.id, user.id)
+
+    async def _stats(self, place: Place, message: Message) -> None:
+        if place.group is not None:
+            status = await self._memory.groups.status(place.group)
+            await self._answers.say(place, text.stats(status[0] if status else None))
+            return
+        lines: list[str] = []
+        for group in await self._members.shared(place.chat):
+            for status_ in await self._memory.groups.status(group.id):
+                name = text.plain(group.name, text.NAME)
+                lines.append(f"<b>{name}</b>: {text.count(status_.photos, 'photo')}")
+        await self._answers.say(place, "\n".join(lines[:50]) or text.NO_GROUPS)
+
+    async def _help(self, place: Place) -> None:
+        if place.private:
+            await self._answers.say(place, text.PRIVATE_HELP)
+            return
+        payload = f"{DEEP_LINK}{place.chat}"
+        link = f"https://t.me/{self._username}?start={payload}"
+        button = InlineKeyboardMarkup([[InlineKeyboardButton("Search in private", url=link)]])
+        await self._answers.say(place, text.GROUP_HELP, button)
+
+    async def _come_from_group(self, place: Place, message: Message, words: str) -> None:
+        """Somebody pressed the button under a group's /help, and says so from which group."""
+        number = words.removeprefix(DEEP_LINK)
+        if number.removeprefix("-").isdecimal() and message.from_user is not None:
+            chat, user = int(number), message.from_user.id
+            if await self._members.is_in(chat, user):
+                await self._members.see(chat, user)
+        await self._answers.say(place, text.PRIVATE_HELP)
+
+
+def implied(message: Message) -> Command | None:
+    """In private, words are a question, and so is a photo."""
+    if message.chat.type != Chat.PRIVATE:
+        return None
+    if message.text and not message.text.startswith("/"):
+        return Command("find", " ".join(message.text.split()))
+    if photo_of(message) is not None:
+        return Command("similar", " ".join((message.caption or "").split()))
+    return None

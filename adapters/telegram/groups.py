@@ -1,0 +1,149 @@
+"""The bot's own coming and going: joining, what it can see, being sent away, moving."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from telegram import Chat, ChatMember, ChatMemberRestricted, ChatMemberUpdated, Message
+from telegram.error import ChatMigrated, TelegramError
+
+from adapters.telegram import text
+from adapters.telegram.bot import TelegramBot, is_gone
+from adapters.telegram.posts import PREFIX, chat_id, group_id
+from bot.photos import Group
+from bot.ports import GroupStore
+
+log = logging.getLogger(__name__)
+
+HIDDEN = "photos are hidden"
+"""Note on a group in which Telegram hides photos from the bot, and people were told."""
+ROUND_SECONDS = 24 * 3600.0
+PAUSE_SECONDS = 1.0
+"""Between two groups on a round, so that it costs nothing."""
+
+GROUPS = (Chat.GROUP, Chat.SUPERGROUP)
+
+Say = Callable[[int, str], Coroutine[Any, Any, None]]
+"""Sends a message of our own words to a chat. Raises TelegramError."""
+Spawn = Callable[[Coroutine[Any, Any, None], int], None]
+"""Runs in the background what may wait for Telegram; errors concern that chat."""
+
+
+class Groups:
+    """What the memory knows of the groups that the bot is in."""
+
+    def __init__(
+        self, bot: TelegramBot, groups: GroupStore, say: Say, spawn: Spawn, grace_days: int
+    ) -> None:
+        self._bot = bot
+        self._groups = groups
+        self._say = say
+        self._spawn = spawn
+        self._grace = f"after {text.count(grace_days, 'day')}" if grace_days else "at once"
+        self._met: set[int] = set()
+        self._hidden: set[int] = set()
+
+    async def meet(self, chat: Chat) -> None:
+        """Something happened in a group: the bot is in it. Greet, if that is news."""
+        if chat.id in self._met:
+            return
+        group = group_id(chat.id)
+        is_news = await self._groups.meet(Group(group, chat.title or ""))
+        self._met.add(chat.id)
+        if is_news:
+            self._spawn(self._greet(chat.id), chat.id)
+        elif await self._groups.note(group, HIDDEN):
+            self._hidden.add(chat.id)
+
+    async def changed(self, change: ChatMemberUpdated) -> None:
+        """The bot was added, sent away, or has other rights now."""
+        if change.chat.type not in GROUPS:
+            return
+        if not _is_in(change.new_chat_member):
+            await self.left(change.chat.id)
+        elif _is_in(change.old_chat_member):
+            if change.new_chat_member.status == ChatMember.ADMINISTRATOR:
+                await self.meet(change.chat)
+                await self.saw_photo(change.chat.id)
+        else:
+            self._met.discard(change.chat.id)
+            await self.meet(change.chat)
+
+    async def left(self, chat: int) -> None:
+        """The bot is no longer in a group; what it remembers goes after the grace period."""
+        self._met.discard(chat)
+        self._hidden.discard(chat)
+        if await self._groups.leave(group_id(chat), datetime.now(UTC)):
+            log.info("sent away from %s: what is kept of it goes %s", chat, self._grace)
+
+    async def saw_photo(self, chat: int) -> None:
+        """Photos are no longer hidden: say so, once."""
+        if chat in self._hidden:
+            self._hidden.discard(chat)
+            await self._groups.take_note(group_id(chat), HIDDEN, None)
+            self._spawn(self._say(chat, text.VISIBLE), chat)
+
+    async def serviced(self, message: Message) -> None:
+        """A message in which Telegram tells of the group itself."""
+        if message.migrate_to_chat_id:
+            await self.moved(message.chat.id, message.migrate_to_chat_id)
+        elif message.migrate_from_chat_id:
+            await self.moved(message.migrate_from_chat_id, message.chat.id)
+        elif message.new_chat_title:
+            await self._groups.meet(Group(group_id(message.chat.id), message.new_chat_title))
+
+    async def moved(self, old: int, new: int) -> None:
+        """A group became a supergroup, with another id."""
+        if await self._groups.move(group_id(old), group_id(new)):
+            log.info("group %s became supergroup %s: its photos went along", old, new)
+        self._met.discard(old)
+        if old in self._hidden:
+            self._hidden.add(new)
+
+    async def forgotten(self, chat: int) -> None:
+        """Everything was forgotten; the bot stays, and is no stranger to the group."""
+        title = (await self._bot.get_chat(chat)).title or ""
+        await self._groups.meet(Group(group_id(chat), title))
+
+    async def rounds(self) -> None:
+        """Now and then look whether the bot is still where it thinks it is: being sent away is
+        told for 24 hours only, which may have passed while it was not running."""
+        while True:
+            for group in await self._groups.present(PREFIX):
+                chat = chat_id(group.id)
+                try:
+                    await self._bot.get_chat(chat)
+                except ChatMigrated as migrated:
+                    await self.moved(chat, migrated.new_chat_id)
+                except TelegramError as error:
+                    if is_gone(error):
+                        await self.left(chat)
+                await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def _greet(self, chat: int) -> None:
+        greeting = text.GREETING.format(when=self._grace)
+        if not await self._sees_photos(chat):
+            self._hidden.add(chat)
+            await self._groups.take_note(group_id(chat), HIDDEN, "told")
+            greeting += f"\n\n{text.HIDDEN}"
+        await self._say(chat, greeting)
+
+    async def _sees_photos(self, chat: int) -> bool:
+        """Privacy mode hides everything but commands and replies from bots that aren't admins
+        (https://core.telegram.org/bots/features#privacy-mode)."""
+        me = await self._bot.get_me()
+        if me.can_read_all_group_messages:
+            return True
+        member = await self._bot.get_chat_member(chat, me.id)
+        return member.status == ChatMember.ADMINISTRATOR
+
+
+def _is_in(member: ChatMember) -> bool:
+    if isinstance(member, ChatMemberRestricted):
+        return member.is_member
+    return member.status not in (ChatMember.LEFT, ChatMember.BANNED)

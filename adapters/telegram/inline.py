@@ -1,0 +1,56 @@
+"""Inline mode: `@bot birthday cake` in any chat, for the asker's own groups only."""
+
+from __future__ import annotations
+
+from telegram import (
+    InlineQuery,
+    InlineQueryResult,
+    InlineQueryResultCachedDocument,
+    InlineQueryResultCachedPhoto,
+)
+from telegram.error import BadRequest
+
+from adapters.telegram import text
+from adapters.telegram.answers import PAGED
+from adapters.telegram.bot import TelegramBot
+from adapters.telegram.commands import ELSEWHERE
+from adapters.telegram.files import is_there
+from adapters.telegram.members import Members
+from adapters.telegram.posts import Original
+from bot.memory import PhotoMemory
+from bot.photos import Hit, Query
+
+
+class Inline:
+    """Answers with photos that the asker may send on: no spoilers, nothing protected."""
+
+    def __init__(self, bot: TelegramBot, memory: PhotoMemory, members: Members) -> None:
+        self._bot = bot
+        self._memory = memory
+        self._members = members
+
+    async def asked(self, inline: InlineQuery) -> None:
+        """Raises TelegramError, ShoeboxError."""
+        hits: list[Hit] = []
+        if words := " ".join(inline.query.split()):
+            shared = await self._members.shared(inline.from_user.id)
+            if groups := tuple(group.id for group in shared):
+                answer = await self._memory.find(Query(groups, words, ELSEWHERE, PAGED))
+                hits = [hit for hit in answer.hits if not hit.photo.post.spoiler]
+        try:
+            await self._answer(inline, hits)
+        except BadRequest:
+            there = [hit for hit in hits if await is_there(self._bot, hit.photo.ref)]
+            await self._answer(inline, there)
+
+    async def _answer(self, inline: InlineQuery, hits: list[Hit]) -> None:
+        # Personal, and kept by Telegram for no time at all: somebody may leave a group any moment.
+        await inline.answer([_result(hit) for hit in hits], cache_time=0, is_personal=True)
+
+
+def _result(hit: Hit) -> InlineQueryResult:
+    original, post = Original.of(hit.photo.ref), hit.photo.post
+    if original.kind == "photo":
+        return InlineQueryResultCachedPhoto(str(hit.photo.id), original.show)
+    title = f"{post.author_name}, {post.group_name}"[: text.NAME] or "photo"
+    return InlineQueryResultCachedDocument(str(hit.photo.id), title, original.show)

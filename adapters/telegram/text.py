@@ -1,0 +1,180 @@
+"""What the bot says in Telegram, and how words of others are shown harmlessly in it."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bot.photos import GroupStatus, Hit, Signal
+
+MOST_CAPTION = 1024
+"""UTF-16 code units that Telegram allows under a photo, counted without markup."""
+MOST_MESSAGE = 4096
+NAME, SNIPPET, WORDS = 40, 120, 100
+"""UTF-16 code units that are shown of names, captions and questions."""
+
+JOINER = "\u2060"
+"""Word joiner: invisible, takes no room, and ends whatever Telegram would make a link of."""
+# What Telegram turns into something to press by itself, wherever it stands: @names, #tags,
+# $TAGS, /commands, addresses.
+_TEMPTING = re.compile(r"([@#$/]|(?<=\w)[.:](?=\S))")
+
+GROUP_COMMANDS = (
+    ("find", "find photos of this group: /find birthday cake"),
+    ("similar", "as a reply to a photo: others like it"),
+    ("forget", "as a reply to a photo: forget it"),
+    ("stats", "how many photos are remembered here"),
+    ("help", "what I do and what I keep"),
+)
+PRIVATE_COMMANDS = (
+    ("find", "find photos of the groups we share: /find birthday cake"),
+    ("similar", "with a photo: others like it"),
+    ("stats", "the groups we share"),
+    ("help", "what I do and what I keep"),
+)
+
+GROUP_HELP = """<b>I remember the photos of this group.</b>
+Post photos as always. Months later:
+• /find <i>birthday cake</i> shows the photos that fit. By what is to be seen, by text in the \
+photo, by caption.
+• /find as a reply to a photo: like this one, but <i>at night</i>.
+• /similar as a reply to a photo: others like it. A photo sent with /similar or /find is a \
+question: I don't keep it.
+• /forget as a reply to a photo: gone from my memory, for who posted it and for admins. I am not \
+told when a message is deleted; this tells me.
+• /forget everything: an admin empties my memory of this group.
+• /stats: how many photos I remember here.
+In a private chat with me, /find searches the groups that we share."""
+
+PRIVATE_HELP = """<b>I remember the photos of groups.</b>
+Send me words, or /find <i>birthday cake</i>: I look through the groups that we share. Send me a \
+photo, and I look for others like it; I don't keep it.
+/stats names the groups that we share. Add me to a group, and I remember the photos that are \
+posted there from then on."""
+
+GREETING = """<b>Hello! I remember the photos of this group.</b>
+Post them as always. Months later /find <i>birthday cake</i> brings the right ones back.
+I keep who posted a photo and when, its caption, the text in it, and what it shows as numbers; \
+the photos themselves stay with Telegram. Only members of this group can find them. They train \
+nothing. /forget as a reply makes me forget a photo; send me away, and I forget them all {when}. \
+/help tells more."""
+
+HIDDEN = """⚠️ Telegram hides photos from me here. Either make me an admin of this group (no rights \
+are needed), or have my owner send /setprivacy to @BotFather, choose <i>Disable</i>, and add me to \
+this group again. I say so once I see them."""
+VISIBLE = "Now I see the photos that are posted here, and remember them from now on."
+
+FIND_HOW = "Say what to look for: /find birthday cake"
+SIMILAR_HOW = "Reply to a photo with /similar, or send a photo with /similar as its caption."
+FORGET_HOW = "Reply to a photo with /forget. Admins: /forget everything"
+FORGET_WHERE = "Photos are forgotten in their group: reply to one there with /forget"
+NOT_KNOWN = "I don't remember that photo."
+NOT_YOURS = "Only who posted a photo, or an admin, can make me forget it."
+ADMINS_ONLY = "Only an admin can do that."
+SURE = (
+    "Forget <b>everything</b> I remember of this group? {photos}, for ever. Photos that are posted "
+    "later are remembered again."
+)
+NO_GROUPS = (
+    "I don't know of a group that we share. Write something in the group, e.g. /find there, then "
+    "ask again. In groups that hide their members from me I must be an admin to check that you "
+    "are in."
+)
+WENT_WRONG = "Something went wrong while I looked. Please try again in a moment."
+TOO_OLD = "This button is too old. Please ask again."
+
+
+def plain(text: str, most: int) -> str:
+    """Somebody's words for an HTML message: one line, cut, no markup, nothing to press.
+
+    Telegram makes @names (who are told), #tags, /commands and addresses pressable wherever they
+    stand; an invisible sign in them keeps them words.
+    """
+    text = "".join(c if _is_shown(c) else " " for c in text)
+    text = _TEMPTING.sub(rf"\1{JOINER}", " ".join(text.split()))
+    return html.escape(_cut(text, most))
+
+
+def length(markup: str) -> int:
+    """UTF-16 code units that are left of an HTML message once Telegram has read it."""
+    return _units(html.unescape(re.sub(r"<[^>]*>", "", markup)))
+
+
+def caption(hits: Sequence[Hit], named: bool, numbers: Mapping[int, int]) -> str:
+    """Who, when, where and why of each hit, for under an album or a photo, as HTML.
+
+    `named`: each hit's group is said, since the reader is elsewhere. `numbers` by rank.
+    """
+    for snippet in (SNIPPET, SNIPPET // 3, 0):
+        lines = [
+            (f"{numbers[hit.rank]}. " if numbers else "") + _about(hit, named, snippet)
+            for hit in hits
+        ]
+        text = "\n".join(lines)
+        if length(text) <= MOST_CAPTION:
+            break
+    return text
+
+
+def stats(status: GroupStatus | None) -> str:
+    """A group in numbers, as HTML."""
+    if status is None or not (status.photos or status.refused):
+        return "I don't remember any photos of this group yet."
+    line = f"I remember <b>{count(status.photos, 'photo')}</b> of this group"
+    if waiting := max(status.waiting_embedding, status.waiting_text):
+        line += f"; {waiting} of them I am still looking at"
+    if status.refused:
+        line += f"; {count(len(status.refused), 'file')} could not be read"
+    return line + "."
+
+
+def count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _about(hit: Hit, named: bool, snippet: int) -> str:
+    post = hit.photo.post
+    parts = [f"<b>{plain(post.author_name, NAME) or 'somebody'}</b>", _day(post.posted_at)]
+    if named:
+        parts.append(f"in <b>{plain(post.group_name, NAME) or 'a group'}</b>")
+    if why := [str(signal) for signal in hit.why if signal is not Signal.MEANING]:
+        parts.append(" and ".join(why))
+    if post.link:
+        parts.append(f'<a href="{html.escape(post.link)}">original</a>')
+    line = " · ".join(parts)
+    if post.caption and snippet:
+        line += f"\n“{plain(post.caption, snippet)}”"
+    return line
+
+
+def _day(moment: datetime) -> str:
+    local = moment.astimezone()
+    return f"{local.day} {local:%b %Y}"
+
+
+def _is_shown(character: str) -> bool:
+    """Not control characters, nor those that turn the order of what follows around."""
+    kind = unicodedata.category(character)
+    return kind not in ("Cc", "Cs", "Zl", "Zp") and character not in (
+        "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _cut(text: str, most: int) -> str:
+    if _units(text) <= most:
+        return text
+    kept = ""
+    room = most - 1
+    for character in text:
+        room -= _units(character)
+        if room < 0:
+            break
+        kept += character
+    return kept.rstrip() + "…"

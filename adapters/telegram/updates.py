@@ -1,0 +1,119 @@
+"""Updates from Telegram, each confirmed only once it was taken in, so that no crash loses a post.
+
+PTB's own Updater confirms updates when it has fetched them, before anybody has kept anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from telegram import Update
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from adapters.telegram.bot import TelegramBot, reason, seconds_of
+from bot.photos import StoreError
+
+log = logging.getLogger(__name__)
+
+KINDS = (
+    Update.MESSAGE,
+    Update.EDITED_MESSAGE,
+    Update.CALLBACK_QUERY,
+    Update.MY_CHAT_MEMBER,
+    Update.INLINE_QUERY,
+)
+POLL_SECONDS = 50
+PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds between tries while Telegram can't be reached; the last is kept."""
+REFUSED_SECONDS = 60.0
+GOODBYE_SECONDS = 3.0
+
+Take = Callable[[Update], Awaitable[None]]
+"""Keeps what has to be kept. Raises StoreError when it can't be kept now."""
+Raw = dict[str, Any]
+
+
+class Trouble:
+    """Says once that something is wrong, and once that it is over."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._tries = 0
+
+    async def pause(self, what: str, seconds: float | None = None) -> None:
+        """Wait before the next try, for longer and longer."""
+        if what != self._said:
+            log.warning("Telegram: %s; trying again", what)
+            self._said = what
+        await asyncio.sleep(
+            PAUSES[min(self._tries, len(PAUSES) - 1)] if seconds is None else seconds
+        )
+        self._tries += 1
+
+    def over(self) -> None:
+        if self._said:
+            log.info("Telegram: all is well again")
+        self._said = ""
+        self._tries = 0
+
+
+class Updates:
+    """Brings updates in, one after another and in order."""
+
+    def __init__(self, bot: TelegramBot, take: Take) -> None:
+        self._bot = bot
+        self._take = take
+
+    async def poll(self) -> None:
+        """Ask for updates until cancelled."""
+        trouble = Trouble()
+        offset = 0
+        try:
+            while True:
+                try:
+                    for raw in await self._ask(offset, POLL_SECONDS):
+                        if raw["update_id"] >= offset:
+                            await self.take_in(raw)
+                            offset = raw["update_id"] + 1
+                    trouble.over()
+                except RetryAfter as flood:
+                    await trouble.pause(reason(flood, self._bot.token), seconds_of(flood))
+                except InvalidToken as error:
+                    await trouble.pause(reason(error, self._bot.token), REFUSED_SECONDS)
+                except Conflict as error:
+                    await trouble.pause(reason(error, self._bot.token))
+                    if "webhook" in str(error):
+                        with contextlib.suppress(TelegramError):
+                            await self._bot.delete_webhook()
+                except TelegramError as error:
+                    await trouble.pause(reason(error, self._bot.token))
+                except StoreError as error:
+                    await trouble.pause(f"updates wait there, because {error}")
+        finally:
+            if offset:  # what was taken in must not come again after a restart
+                with contextlib.suppress(TelegramError, TimeoutError):
+                    async with asyncio.timeout(GOODBYE_SECONDS):
+                        await self._ask(offset, 0)
+
+    async def _ask(self, offset: int, seconds: int) -> list[Raw]:
+        # Not PTB's get_updates: one update that it can't read would hold up all others for ever.
+        found = await self._bot.do_api_request(
+            "getUpdates",
+            {"offset": offset, "timeout": seconds, "allowed_updates": list(KINDS)},
+            read_timeout=seconds + 10,
+        )
+        return [raw for raw in found if isinstance(raw, dict)] if isinstance(found, list) else []
+
+    async def take_in(self, raw: Raw) -> None:
+        """Take one update in. Raises StoreError; no other trouble with it may stop the next one."""
+        try:
+            update = Update.de_json(raw, self._bot)
+            await self._take(update)
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("update %s can't be understood and is left out", raw.get("update_id"))
