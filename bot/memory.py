@@ -145,7 +145,8 @@ class PhotoMemory:
         )
         hits = await self._hits(ranking.rank(terms, candidates), query)
         sentence = _sentence(query, len(hits[: query.top]), candidates.total)
-        answer = Answer(hits[: query.top], sentence, self._model.notice)
+        notice, spare = self._model.notice, hits[query.top :]
+        answer = Answer(hits[: query.top], sentence, notice, spare=spare)
         if not query.asker or not hits:
             return answer
         token = await self._store.answers.keep(query.place, query.asker, query.words, hits)
@@ -165,6 +166,7 @@ class PhotoMemory:
             sentence if hits else "That was all.",
             self._model.notice,
             token,
+            tuple(hits[query.top :]),
         )
 
     async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:

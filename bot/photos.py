@@ -265,6 +265,8 @@ class Answer:
     """What the reader should know of this answer, e.g. that meaning wasn't searched."""
     token: int | None = None
     """Leads on from this answer (see PhotoMemory.page); None: nothing to lead on to."""
+    spare: tuple[Hit, ...] = ()
+    """The next hits: they take the place of those that turn out to have vanished."""
 
 
 @dataclass(frozen=True, slots=True)

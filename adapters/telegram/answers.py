@@ -30,9 +30,6 @@ from bot.photos import Answer, Hit
 
 log = logging.getLogger(__name__)
 
-SHOWN = 3
-PAGED = 30
-"""How many hits are asked for at once: what vanished is replaced from them."""
 NO_MESSAGE = ("message to edit not found", "message_id_invalid")
 NO_ORIGINAL = ("message to be replied not found", "replied message not found")
 
@@ -67,16 +64,16 @@ class Answers:
         )
 
     async def show(self, place: Place, answer: Answer) -> int:
-        """Up to three of the hits that are still there, then the sentence with buttons.
+        """The hits that are still there, spare ones for the others, then words and buttons.
 
         Returns how many are shown. Raises TelegramError.
         """
-        waiting = list(answer.hits)
+        waiting = [*answer.hits, *answer.spare]
         shown: list[Hit] = []
-        while waiting and len(shown) < SHOWN:
+        while waiting and len(shown) < len(answer.hits):
             chosen: list[Hit] = []
-            while waiting and len(shown) + len(chosen) < SHOWN:
-                room = SHOWN - len(shown) - len(chosen)
+            while waiting and len(shown) + len(chosen) < len(answer.hits):
+                room = len(answer.hits) - len(shown) - len(chosen)
                 fresh, waiting = waiting[:room], waiting[room:]
                 there = await asyncio.gather(*(self._is_there(hit) for hit in fresh))
                 chosen += [hit for hit, is_there in zip(fresh, there, strict=True) if is_there]
@@ -211,7 +208,9 @@ def _needs_reply(place: Place, hit: Hit) -> bool:
 
 def _sentence(answer: Answer, shown: Sequence[Hit]) -> str:
     if answer.hits and not shown:
-        words = "What I found is no longer there."
+        words = text.ALL_GONE
+    elif len(shown) < len(answer.hits):
+        words = text.SOME_GONE
     else:
         words = text.plain(answer.sentence, text.MOST_MESSAGE // 4)
     if answer.notice:

@@ -36,7 +36,7 @@ from bot.photos import FetchFailed, PhotoRef, ShoeboxError, TokenRefused
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 3.0
 """How long answers that are on their way may take when the bot is stopped."""
 
 
@@ -184,7 +184,14 @@ class TelegramChat:
             self._answer(commands, message, command)
         elif post := as_post(message):
             await self._memory.remember(post)
-            await self._groups.saw_photo(message.chat.id)
+            if not self._is_to_us(message):
+                await self._groups.saw_photo(message.chat.id)
+
+    def _is_to_us(self, message: Message) -> bool:
+        """Whether it would be shown to us even where Telegram hides photos: as a reply to us."""
+        answered = message.reply_to_message
+        sender = answered.from_user if answered else None
+        return sender is not None and sender.id == self._bot.id
 
     async def _take_edit(self, message: Message) -> None:
         """Another caption, another photo, or a photo where there was none."""

@@ -14,13 +14,14 @@ from telegram import (
 )
 
 from adapters.telegram import text
-from adapters.telegram.answers import PAGED, Answers
+from adapters.telegram.answers import Answers
 from adapters.telegram.members import Members
 from adapters.telegram.places import Place
 from adapters.telegram.posts import author_of, photo_of
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, Audience, PhotoRef, Query
 
+SHOWN = 3
 STALE = timedelta(minutes=15)
 """Questions older than this, asked while the bot was away, are no longer answered."""
 ELSEWHERE = Audience(None, protected=False)
@@ -100,10 +101,10 @@ class Commands:
     ) -> Query:
         """A question asked here, to the groups whose photos may be shown here now."""
         if place.group is not None:
-            return Query((place.group,), words, EVERYONE, PAGED, like, place.group, asker)
+            return Query((place.group,), words, EVERYONE, SHOWN, like, place.group, asker)
         shared = await self._members.shared(place.chat)
         groups = tuple(group.id for group in shared)
-        return Query(groups, words, ELSEWHERE, PAGED, like, None, asker)
+        return Query(groups, words, ELSEWHERE, SHOWN, like, None, asker)
 
     async def _forget(self, place: Place, message: Message, words: str) -> None:
         if place.group is None:
@@ -179,10 +180,12 @@ class Commands:
 
 
 def implied(message: Message) -> Command | None:
-    """In private, words are a question, and so is a photo."""
+    """In private, words are a question, and so is a photo; unknown commands need help."""
     if message.chat.type != Chat.PRIVATE:
         return None
-    if message.text and not message.text.startswith("/"):
+    if message.text and message.text.startswith("/"):
+        return Command("help", "")
+    if message.text:
         return Command("find", " ".join(message.text.split()))
     if photo_of(message) is not None:
         return Command("similar", " ".join((message.caption or "").split()))

@@ -11,7 +11,6 @@ from telegram import (
 from telegram.error import BadRequest
 
 from adapters.telegram import text
-from adapters.telegram.answers import PAGED
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.commands import ELSEWHERE
 from adapters.telegram.files import is_there
@@ -19,6 +18,8 @@ from adapters.telegram.members import Members
 from adapters.telegram.posts import Original
 from bot.memory import PhotoMemory
 from bot.photos import Hit, Query
+
+OFFERED = 20
 
 
 class Inline:
@@ -35,7 +36,7 @@ class Inline:
         if words := " ".join(inline.query.split()):
             shared = await self._members.shared(inline.from_user.id)
             if groups := tuple(group.id for group in shared):
-                answer = await self._memory.find(Query(groups, words, ELSEWHERE, PAGED))
+                answer = await self._memory.find(Query(groups, words, ELSEWHERE, OFFERED))
                 hits = [hit for hit in answer.hits if not hit.photo.post.spoiler]
         try:
             await self._answer(inline, hits)

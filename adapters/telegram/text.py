@@ -78,6 +78,8 @@ SURE = (
     "Forget <b>everything</b> I remember of this group? {photos}, for ever. Photos that are posted "
     "later are remembered again."
 )
+ALL_GONE = "What I found is no longer there, so I forgot it."
+SOME_GONE = "Of what I found, this is still there:"
 NO_GROUPS = (
     "I don't know of a group that we share. Write something in the group, e.g. /find there, then "
     "ask again. In groups that hide their members from me I must be an admin to check that you "

@@ -8,6 +8,10 @@ from telegram.error import InvalidToken, TelegramError
 from bot.photos import PlatformUnreachable, TokenRefused
 
 NOT_KNOWN = "Telegram does not know this token; get one from @BotFather"
+HIDDEN = (
+    "privacy mode hides photos from it in groups where it is no admin: send /setprivacy to "
+    "@BotFather, choose Disable, and add it to its groups again"
+)
 
 
 async def who_is(token: str, api_url: str) -> str:
@@ -18,7 +22,8 @@ async def who_is(token: str, api_url: str) -> str:
     try:
         bot = Bot(token, base_url=f"{api_url}/bot", base_file_url=f"{api_url}/file/bot")
         async with bot:  # enters with getMe
-            return f"@{bot.username}"
+            hidden = bot.bot.can_read_all_group_messages is False
+            return f"@{bot.username}{f' ({HIDDEN})' if hidden else ''}"
     except InvalidToken:
         raise TokenRefused(NOT_KNOWN) from None
     except TelegramError as error:

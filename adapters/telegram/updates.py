@@ -30,7 +30,7 @@ POLL_SECONDS = 50
 PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries while Telegram can't be reached; the last is kept."""
 REFUSED_SECONDS = 60.0
-GOODBYE_SECONDS = 3.0
+GOODBYE_SECONDS = 2.0
 
 Take = Callable[[Update], Awaitable[None]]
 """Keeps what has to be kept. Raises StoreError when it can't be kept now."""
