@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
@@ -101,10 +103,11 @@ class Updates:
 
     async def _ask(self, offset: int, seconds: int) -> list[Raw]:
         # Not PTB's get_updates: one update that it can't read would hold up all others for ever.
-        found = await self._bot.do_api_request(
-            "getUpdates",
-            {"offset": offset, "timeout": seconds, "allowed_updates": list(KINDS)},
-            read_timeout=seconds + 10,
+        asked = urlencode(
+            {"offset": offset, "timeout": seconds, "allowed_updates": json.dumps(KINDS)}
+        )
+        found: object = await self._bot.request.post(
+            f"{self._bot.base_url}/getUpdates?{asked}", read_timeout=seconds + 10
         )
         return [raw for raw in found if isinstance(raw, dict)] if isinstance(found, list) else []
 

@@ -15,9 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.standins.botapi.rules import Refused, formatted, units
-from tests.standins.botapi.world import BOT, MOST_DOWNLOAD, Chat, File, Json, Message, World
-
-BOT_ID = 123456
+from tests.standins.botapi.world import BOT, BOT_ID, MOST_DOWNLOAD, Chat, File, Json, Message, World
 
 
 @dataclass
@@ -406,7 +404,7 @@ async def _params(request: web.Request) -> Json:
     if request.content_type == "application/json":
         return dict(await request.json())
     found: Json = {}
-    for key, value in (await request.post()).items():
+    for key, value in [*request.query.items(), *(await request.post()).items()]:
         assert isinstance(value, str), "nothing is uploaded"
         if key in ("text", "caption", "photo", "document", "file_id", "url", "secret_token"):
             found[key] = value

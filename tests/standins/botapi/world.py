@@ -20,7 +20,8 @@ from tests.standins.botapi.rules import Entity, Refused, entities_of
 Json = dict[str, Any]
 
 TOKEN = "123456:test-token"
-BOT = {"id": 123456, "is_bot": True, "first_name": "Shoebox", "username": "shoebox_bot"}
+BOT_ID = 123456
+BOT: Json = {"id": BOT_ID, "is_bot": True, "first_name": "Shoebox", "username": "shoebox_bot"}
 SERVICE = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
 ANONYMOUS = {
     "id": 1087968824,
@@ -427,10 +428,10 @@ class World:
                 "Bad Request: group chat was upgraded to a supergroup chat",
                 migrate_to_chat_id=chat.moved_to,
             )
-        if chat.kind != "private" and chat.members.get(int(BOT["id"]), "left") in (
+        if chat.kind != "private" and chat.members.get(BOT_ID, "left") in (
             "left",
             "kicked",
-        ):  # type: ignore[call-overload]
+        ):
             raise Refused(f"Forbidden: bot was kicked from the {chat.kind} chat", 403)
         return chat
 
@@ -499,7 +500,7 @@ class World:
         """Whether the bot is in the chat, and privacy mode lets it see this message."""
         if chat.kind == "private":
             return True
-        status = chat.members.get(int(str(BOT["id"])), "left")
+        status = chat.members.get(BOT_ID, "left")
         if status not in ("member", "administrator"):
             return False
         if status == "administrator" or not chat.hides_photos:
@@ -507,11 +508,11 @@ class World:
         said = content.get("text") or content.get("caption") or ""
         answered = (content.get("reply_to_message") or {}).get("from", {}).get("id")
         is_service = not said and "photo" not in content and "document" not in content
-        return said.startswith("/") or answered == BOT["id"] or is_service
+        return said.startswith("/") or answered == BOT_ID or is_service
 
     def _change_bot(self, chat: Chat, by: Person, status: str) -> None:
-        old = chat.members.get(int(str(BOT["id"])), "left")
-        chat.members[int(str(BOT["id"]))] = status
+        old = chat.members.get(BOT_ID, "left")
+        chat.members[BOT_ID] = status
         change = {
             "chat": chat.json,
             "from": by.json,
