@@ -78,7 +78,9 @@ def rank(terms: Sequence[str], candidates: Candidates) -> list[Ranked]:
         if item.cosine is None and not by_caption and not by_text:
             continue
         ranked.append(_join(item.photo, by_meaning, by_text, by_caption))
-    return sorted(ranked, key=lambda r: (-r.score, -r.photo))
+    # Under the median all score 0 by meaning, and still one is nearer than another.
+    cosines = {i.photo: -1.0 if i.cosine is None else i.cosine for i in candidates.items}
+    return sorted(ranked, key=lambda r: (-r.score, -cosines[r.photo], -r.photo))
 
 
 def hits(ranked: Sequence[Ranked], photos: Mapping[int, StoredPhoto], top: int) -> tuple[Hit, ...]:

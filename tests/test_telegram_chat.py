@@ -13,7 +13,9 @@ from adapters.telegram.posts import group_id
 from bot import clip
 from bot.photos import Task
 from bot.starter import files
-from tests.pictures import photo
+from tests.pictures import encoded, photo
+from tests.pictures import scene as drawn
+from tests.standins.botapi.server import serving
 from tests.standins.botapi.world import Message, World
 from tests.telegram import Scene, at_work, scene
 
@@ -72,38 +74,12 @@ async def test_more_goes_on_in_order_and_after_a_restart(tmp_path: Path) -> None
         assert [m.unique for m in second] == posted[3:6]
         assert "text" not in await press.answered()
         assert "More" not in [b["text"] for b in words.buttons], "it leads on from the next"
-        api, family, ann = at.api, at.family, at.ann
-        number = api._port
-    await asyncio.sleep(0)
-    async with scene_again(tmp_path, world, number):
+        family, ann = at.family, at.ann
+    async with serving(world) as api, at_work(tmp_path, api):
         world.press(words2, "More", ann)
         *third, words3 = await world.bot_says(family, 3)
         assert [m.unique for m in third] == posted[6:]
         assert [b["text"] for b in words3.buttons] == ["Similar to 1", "Similar to 2"]
-
-
-def scene_again(folder: Path, world: World, port: int) -> _Again:
-    return _Again(folder, world, port)
-
-
-class _Again:
-    """The same world, with the bot started anew."""
-
-    def __init__(self, folder: Path, world: World, port: int) -> None:
-        from tests.standins.botapi.server import BotApi
-
-        self._api = BotApi(world)
-        self._api._port = port
-        self._folder = folder
-
-    async def __aenter__(self) -> None:
-        await self._api.start()
-        self._working = at_work(self._folder, self._api)
-        await self._working.__aenter__()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._working.__aexit__(None, None, None)
-        await self._api.stop()
 
 
 async def test_one_photo_is_sent_by_itself(tmp_path: Path) -> None:
@@ -158,7 +134,7 @@ async def test_when_all_have_vanished_it_says_so(tmp_path: Path) -> None:
         await at.world.settled()
         at.world.delete(posted)
         (words,) = await at.asks(at.bob, "/find cake")
-        assert words.text == text.ALL_GONE
+        assert words.text.startswith(text.ALL_GONE)
         assert not words.buttons
 
 
@@ -233,12 +209,10 @@ async def test_old_questions_are_left_alone(tmp_path: Path) -> None:
 
 
 async def test_similar_and_photo_with_words(tmp_path: Path, encoder: clip.ClipEncoder) -> None:
-    """By meaning, with the starter model: two suns, two trees, and a tree at night."""
-    red, blue = photo(1), photo(2)
     async with scene(tmp_path, encoder, indexing=True) as at:
-        first = at.world.post_photo(at.family, at.ann, red)
-        twin = at.world.post_photo(at.family, at.ann, photo(1, (330, 250)))
-        at.world.post_photo(at.family, at.ann, blue)
+        first = at.world.post_photo(at.family, at.ann, photo(1))
+        twin = at.world.post_photo(at.family, at.ann, saved_again(1))
+        other = at.world.post_photo(at.family, at.ann, photo(2))
         await at.indexed(Task.EMBED)
         found = await at.asks(at.bob, "/similar", reply_to=first, count=3)
         assert found[0].unique == twin.unique, "the most alike first, never the photo itself"
@@ -247,15 +221,15 @@ async def test_similar_and_photo_with_words(tmp_path: Path, encoder: clip.ClipEn
         at.world.press(found[-1], "Similar to 1", at.bob)
         again = await at.world.bot_says(at.family, 3)
         assert again[0].unique == first.unique
-        at.world.post_photo(at.family, at.bob, photo(2, (330, 250)), "/similar")
+        at.world.post_photo(at.family, at.bob, saved_again(2), "/similar")
         asked = await at.world.bot_says(at.family, 4)
-        assert asked[0].photo[-1].width == blue_width(at)
+        assert asked[0].unique == other.unique, "the question's photo is embedded, not kept"
         combined = await at.asks(at.bob, "/find red circle", reply_to=first, count=3)
         assert "for “red circle”, like that photo" in combined[-1].text
 
 
-def blue_width(at: Scene) -> int:
-    return at.family.messages[3].photo[-1].width
+def saved_again(seed: int) -> bytes:
+    return encoded(drawn(seed), quality=30)
 
 
 async def test_similar_without_a_model_says_so(tmp_path: Path) -> None:

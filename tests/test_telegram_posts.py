@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,8 +91,8 @@ async def test_who_speaks_for_a_chat_is_no_bot(tmp_path: Path) -> None:
 
 async def test_bots_posts_are_ignored(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
-        robot = {"id": 5, "is_bot": True, "first_name": "Robot", "username": "robot"}
-        at.world.post_photo(at.family, at.ann, photo(1), **{"from": robot})
+        robot: dict[str, Any] = {"from": {"id": 5, "is_bot": True, "first_name": "Robot"}}
+        at.world.post_photo(at.family, at.ann, photo(1), **robot)
         at.world.post_photo(at.family, at.ann, photo(2), via_bot=BOT)
         assert await at.remembered() == 0
 

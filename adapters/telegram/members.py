@@ -51,26 +51,26 @@ class Members:
         """Whether somebody is in a chat. What Telegram won't tell counts as no: it does so for
         certain only where the bot is an admin (https://core.telegram.org/bots/api#getchatmember).
         """
-        try:
-            member = await self._bot.get_chat_member(chat, user)
-        except TelegramError:
-            return False
+        member = await self._member(chat, user)
         if isinstance(member, ChatMemberRestricted):
             return member.is_member
-        return member.status not in (ChatMember.LEFT, ChatMember.BANNED)
+        return member is not None and member.status not in (ChatMember.LEFT, ChatMember.BANNED)
 
     async def is_admin(self, chat: int, user: int) -> bool:
         """Whether somebody is an admin of a chat; no, if it can't be told."""
+        member = await self._member(chat, user)
+        return member is not None and member.status in (ChatMember.OWNER, ChatMember.ADMINISTRATOR)
+
+    async def _member(self, chat: int, user: int) -> ChatMember | None:
         try:
-            member = await self._bot.get_chat_member(chat, user)
-        except TelegramError:
-            return False
-        return member.status in (ChatMember.OWNER, ChatMember.ADMINISTRATOR)
+            return await self._bot.get_chat_member(chat, user)
+        except (TelegramError, TypeError):  # a TypeError: a server of another version than PTB's
+            return None
 
     async def _may_see(self, chat: int, user: int) -> bool:
         if not await self.is_in(chat, user):
             return False
         try:
             return not (await self._bot.get_chat(chat)).has_protected_content
-        except TelegramError:
+        except (TelegramError, TypeError):
             return False
