@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from bot.photos import Task
 from bot.starter import files
 from tests.pictures import encoded, photo
 from tests.pictures import scene as drawn
-from tests.standins.botapi.server import serving
-from tests.standins.botapi.world import Message, World
-from tests.telegram import Scene, at_work, scene
+from tests.standins.telegram import Message, TelegramWorld
+from tests.telegram import Scene, at_work, scene, serving, until
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +41,9 @@ async def test_find_shows_an_album_by_file_id_then_words_with_buttons(tmp_path: 
     async with scene(tmp_path) as at:
         posted = cakes(at, 5)
         *album, words = await at.asks(at.bob, "/find cake", count=4)
-        newest = [m.unique for m in reversed(posted)]
-        assert [m.unique for m in album] == newest[:3]
-        assert len({m.json["media_group_id"] for m in album}) == 1
+        newest = [m.file_unique_id for m in reversed(posted)]
+        assert [m.file_unique_id for m in album] == newest[:3]
+        assert len({m.media_group_id for m in album}) == 1
         assert album[0].text.count("Ann") == 3
         assert album[0].text.count("original") == 3
         assert not album[1].text, "or Telegram would not show it under the album"
@@ -53,7 +51,7 @@ async def test_find_shows_an_album_by_file_id_then_words_with_buttons(tmp_path: 
         number = str(at.family.id)[4:]
         assert links == [f"https://t.me/c/{number}/{m.id}" for m in reversed(posted[2:])]
         assert words.text.startswith("3 photos for “cake”:")
-        assert [b["text"] for b in words.buttons] == [
+        assert [b.label for b in words.buttons] == [
             "Similar to 1",
             "Similar to 2",
             "Similar to 3",
@@ -65,30 +63,30 @@ async def test_find_shows_an_album_by_file_id_then_words_with_buttons(tmp_path: 
 
 
 async def test_more_goes_on_in_order_and_after_a_restart(tmp_path: Path) -> None:
-    world = World()
+    world = TelegramWorld()
     async with scene(tmp_path, world=world) as at:
-        posted = [m.unique for m in reversed(cakes(at, 8))]
+        posted = [m.file_unique_id for m in reversed(cakes(at, 8))]
         *_, words = await at.asks(at.bob, "/find cake", count=4)
         press = world.press(words, "More", at.ann)
-        *second, words2 = await world.bot_says(at.family, 4)
-        assert [m.unique for m in second] == posted[3:6]
-        assert "text" not in await press.answered()
-        assert "More" not in [b["text"] for b in words.buttons], "it leads on from the next"
+        *second, words2 = await world.bot_sends(at.family, 4)
+        assert [m.file_unique_id for m in second] == posted[3:6]
+        assert not (await press.answered()).text
+        assert "More" not in [b.label for b in words.buttons], "it leads on from the next"
         family, ann = at.family, at.ann
     async with serving(world) as api, at_work(tmp_path, api):
         world.press(words2, "More", ann)
-        *third, words3 = await world.bot_says(family, 3)
-        assert [m.unique for m in third] == posted[6:]
-        assert [b["text"] for b in words3.buttons] == ["Similar to 1", "Similar to 2"]
+        *third, words3 = await world.bot_sends(family, 3)
+        assert [m.file_unique_id for m in third] == posted[6:]
+        assert [b.label for b in words3.buttons] == ["Similar to 1", "Similar to 2"]
 
 
 async def test_one_photo_is_sent_by_itself(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         (posted,) = cakes(at, 1)
         found, words = await at.asks(at.bob, "/find@shoebox_bot cake", count=2)
-        assert found.unique == posted.unique
-        assert "media_group_id" not in found.json
-        assert [b["text"] for b in words.buttons] == ["Similar"]
+        assert found.file_unique_id == posted.file_unique_id
+        assert found.media_group_id is None
+        assert [b.label for b in words.buttons] == ["Similar"]
 
 
 async def test_files_and_photos_are_shown_apart(tmp_path: Path) -> None:
@@ -106,10 +104,10 @@ async def test_files_and_photos_are_shown_apart(tmp_path: Path) -> None:
 
 async def test_in_a_basic_group_each_hit_replies_to_its_original(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
-        club = at.world.group("Club", at.ann, at.bob, kind="group")
-        await at.world.bot_says(club)
+        club = at.group("Club", at.ann, at.bob, kind="group")
+        await at.world.bot_sends(club)
         posted = [at.world.post_photo(club, at.ann, photo(n), "cake") for n in range(4)]
-        await at.world.settled()
+        await at.world.idle()
         at.world.delete(posted[2])
         *found, _ = await at.asks(at.bob, "/find cake", chat=club, count=4)
         assert [m.reply_to for m in found] == [posted[3].id, posted[1].id, posted[0].id]
@@ -119,19 +117,19 @@ async def test_in_a_basic_group_each_hit_replies_to_its_original(tmp_path: Path)
 async def test_what_was_deleted_is_forgotten_and_the_next_takes_its_place(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         posted = cakes(at, 6)
-        await at.world.settled()
+        await at.world.idle()
         at.world.delete(posted[5])
-        at.world.lose_file(posted[3])
+        at.world.expire_file(posted[3])
         *album, words = await at.asks(at.bob, "/find cake", count=4)
-        assert [m.unique for m in album] == [posted[n].unique for n in (4, 2, 1)]
-        assert "More" in [b["text"] for b in words.buttons]
+        assert [m.file_unique_id for m in album] == [posted[n].file_unique_id for n in (4, 2, 1)]
+        assert "More" in [b.label for b in words.buttons]
         assert await at.remembered() == 4
 
 
 async def test_when_all_have_vanished_it_says_so(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         (posted,) = cakes(at, 1)
-        await at.world.settled()
+        await at.world.idle()
         at.world.delete(posted)
         (words,) = await at.asks(at.bob, "/find cake")
         assert words.text.startswith(text.ALL_GONE)
@@ -140,27 +138,27 @@ async def test_when_all_have_vanished_it_says_so(tmp_path: Path) -> None:
 
 async def test_spoilers_and_protection_are_kept(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
-        at.world.post_photo(at.family, at.ann, photo(1), "cake", has_media_spoiler=True)
+        at.world.post_photo(at.family, at.ann, photo(1), "cake", spoiler=True)
         at.world.post_photo(at.family, at.ann, photo(2), "cake")
         first, second, _ = await at.asks(at.bob, "/find cake", count=3)
-        assert [bool(m.json.get("has_media_spoiler")) for m in (first, second)] == [False, True]
-        assert not first.protected
+        assert [m.has_spoiler for m in (first, second)] == [False, True]
+        assert not first.protect_content
         at.world.post_photo(at.family, at.ann, photo(3), "beer", protected=True)
         hidden, _ = await at.asks(at.bob, "/find beer", count=2)
-        assert hidden.protected
+        assert hidden.protect_content
 
 
 async def test_answers_stay_in_the_topic(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
-        club = at.world.group("Club", at.ann, forum=True)
-        club.topics = {77}
-        await at.world.bot_says(club)
+        club = at.group("Club", at.ann, forum=True)
+        kitchen = at.world.topic(club, "Kitchen")
+        await at.world.bot_sends(club)
         for n in range(4):
             at.world.post_photo(club, at.ann, photo(n), "cake")
-        *found, words = await at.asks(at.ann, "/find cake", chat=club, topic=77, count=4)
+        *found, words = await at.asks(at.ann, "/find cake", chat=club, topic=kitchen, count=4)
         at.world.press(words, "More", at.ann)
-        found += await at.world.bot_says(club, 2)
-        assert {m.json.get("message_thread_id") for m in found} == {77}
+        found += await at.world.bot_sends(club, 2)
+        assert {m.message_thread_id for m in found} == {kitchen.id}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +167,7 @@ async def test_answers_stay_in_the_topic(tmp_path: Path) -> None:
 )
 async def test_nothing_can_be_smuggled_in(tmp_path: Path, nasty: str) -> None:
     async with scene(tmp_path) as at:
-        mallory = at.world.person(f"M {nasty}")
+        mallory = at.world.user(f"M {nasty}")
         at.world.post_photo(at.family, mallory, photo(1), nasty)
         found, words = await at.asks(at.bob, f"/find {nasty}", count=2)
         assert sorted(kinds(found)) == ["bold", "text_link"]
@@ -203,7 +201,7 @@ async def test_questions_that_say_nothing_are_helped(tmp_path: Path) -> None:
 async def test_old_questions_are_left_alone(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         question = at.world.say(at.family, at.bob, "/find cake")
-        at.world.updates[-1]["message"]["date"] = question.date - 3600
+        at.world.pending[-1]["message"]["date"] = question.json["date"] - 3600
         (words,) = await at.asks(at.bob, "/stats")
         assert "photos of this group" in words.text
 
@@ -215,15 +213,19 @@ async def test_similar_and_photo_with_words(tmp_path: Path, encoder: clip.ClipEn
         other = at.world.post_photo(at.family, at.ann, photo(2))
         await at.indexed(Task.EMBED)
         found = await at.asks(at.bob, "/similar", reply_to=first, count=3)
-        assert found[0].unique == twin.unique, "the most alike first, never the photo itself"
-        assert first.unique not in [m.unique for m in found]
+        assert found[0].file_unique_id == twin.file_unique_id, (
+            "the most alike first, never the photo itself"
+        )
+        assert first.file_unique_id not in [m.file_unique_id for m in found[:-1]]
         assert found[-1].text.startswith("2 photos like that photo:")
         at.world.press(found[-1], "Similar to 1", at.bob)
-        again = await at.world.bot_says(at.family, 3)
-        assert again[0].unique == first.unique
+        again = await at.world.bot_sends(at.family, 3)
+        assert again[0].file_unique_id == first.file_unique_id
         at.world.post_photo(at.family, at.bob, saved_again(2), "/similar")
-        asked = await at.world.bot_says(at.family, 4)
-        assert asked[0].unique == other.unique, "the question's photo is embedded, not kept"
+        asked = await at.world.bot_sends(at.family, 4)
+        assert asked[0].file_unique_id == other.file_unique_id, (
+            "the question's photo is embedded, not kept"
+        )
         combined = await at.asks(at.bob, "/find red circle", reply_to=first, count=3)
         assert "for “red circle”, like that photo" in combined[-1].text
 
@@ -252,7 +254,7 @@ async def test_who_posted_a_photo_or_an_admin_can_have_it_forgotten(tmp_path: Pa
         ):
             (words,) = await at.asks(who, "/forget", reply_to=target)
             assert (words.text, await at.remembered()) == (answer, left)
-        at.world.edit(mine, "back again?")
+        at.world.edit_caption(mine, "back again?")
         assert await at.remembered() == 1, "an edit does not bring it back"
         shown, _ = await at.asks(at.ann, "/find beer", count=2)
         (words,) = await at.asks(at.ann, "/forget", reply_to=shown)
@@ -263,27 +265,25 @@ async def test_an_anonymous_admin_is_an_admin(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         posted = at.world.post_photo(at.family, at.bob, photo(1))
         at.world.post_anonymously(at.family, text="/forget", reply_to=posted)
-        (words,) = await at.world.bot_says(at.family)
+        (words,) = await at.world.bot_sends(at.family)
         assert words.text == "Forgotten."
 
 
 async def test_an_admin_makes_it_forget_everything(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         cakes(at, 3)
-        other = at.world.group("Club", at.ann)
+        other = at.group("Club", at.ann)
         at.world.post_photo(other, at.ann, photo(9))
         (words,) = await at.asks(at.bob, "/forget everything")
         assert words.text == text.ADMINS_ONLY
         (sure,) = await at.asks(at.ann, "/forget everything")
         assert "3 photos" in sure.text
         press = at.world.press(sure, "Forget everything", at.bob)
-        assert (await press.answered())["text"] == text.ADMINS_ONLY
+        assert (await press.answered()).text == text.ADMINS_ONLY
         assert await at.remembered() == 4
         press = at.world.press(sure, "Forget everything", at.ann)
         await press.answered()
-        async with asyncio.timeout(10):
-            while sure.text != "Forgotten: 3 photos.":
-                await asyncio.sleep(0.01)
+        await until(lambda: sure.text == "Forgotten: 3 photos.")
         assert not sure.buttons
         assert await at.remembered() == 1, "the other group's stays"
         cakes(at, 1)
@@ -304,9 +304,10 @@ async def test_forged_and_foreign_buttons_lead_nowhere(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         cakes(at, 5)
         *_, words = await at.asks(at.bob, "/find cake", count=4)
-        data = words.buttons[-1]["callback_data"]
-        club = at.world.group("Club", at.eve)
-        (hello,) = await at.world.bot_says(club)
+        data = words.buttons[-1].data
+        assert data is not None
+        club = at.group("Club", at.eve)
+        (hello,) = await at.world.bot_sends(club)
         gone = "too old"
         for message, pressed, who in (
             (hello, data, at.eve),
@@ -316,11 +317,11 @@ async def test_forged_and_foreign_buttons_lead_nowhere(tmp_path: Path) -> None:
             (words, "", at.bob),
         ):
             answer = await at.world.press_raw(message, pressed, who).answered()
-            assert gone in answer["text"], pressed
+            assert gone in answer.text, pressed
         eves = at.world.private(at.eve)
         at.world.say(eves, at.eve, "hi")
-        (hello,) = await at.world.bot_says(eves)
-        assert gone in (await at.world.press_raw(hello, data, at.eve).answered())["text"]
+        (hello,) = await at.world.bot_sends(eves)
+        assert gone in (await at.world.press_raw(hello, data, at.eve).answered()).text
         assert len(club.by_bot) == 1, "nothing was shown there"
         assert len(eves.by_bot) == 1
 
@@ -328,16 +329,16 @@ async def test_forged_and_foreign_buttons_lead_nowhere(tmp_path: Path) -> None:
 async def test_a_press_that_comes_late_hurts_nobody(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         cakes(at, 5)
-        at.world.press_seconds = 0
+        at.world.callback_seconds = 0
         *_, words = await at.asks(at.bob, "/find cake", count=4)
         at.world.press(words, "More", at.bob)
-        await at.world.bot_says(at.family, 3)
+        await at.world.bot_sends(at.family, 3)
 
 
 async def test_in_private_the_groups_that_both_share_are_searched(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
-        club = at.world.group("Club", at.eve, at.bob)
-        vault = at.world.group("Vault", at.bob, protected=True)
+        club = at.group("Club", at.eve, at.bob)
+        vault = at.group("Vault", at.bob, protected=True)
         for chat, who, caption in (
             (at.family, at.ann, "family cake"),
             (club, at.eve, "club cake"),
@@ -373,7 +374,7 @@ async def test_pages_in_private_follow_membership(tmp_path: Path) -> None:
         *_, words = await at.asks(at.bob, "cake", chat=room, count=4)
         at.family.members[at.bob.id] = "left"
         answer = await at.world.press(words, "More", at.bob).answered()
-        assert answer["text"] == "That was all."
+        assert answer.text == "That was all."
         assert len(room.by_bot) == 4
 
 
@@ -381,7 +382,7 @@ async def test_restricted_members_are_members_if_they_are_in(tmp_path: Path) -> 
     async with scene(tmp_path) as at:
         cakes(at, 1)
         at.world.say(at.family, at.bob, "hello")
-        at.family.members[at.bob.id] = "restricted"
+        at.world.restrict(at.family, at.bob, is_member=False)
         (words,) = await at.asks(at.bob, "cake", chat=at.world.private(at.bob))
         assert words.text == text.NO_GROUPS
 
@@ -390,7 +391,7 @@ async def test_the_button_under_help_brings_a_member_in(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         cakes(at, 1)
         (help_,) = await at.asks(at.ann, "/help")
-        payload = help_.buttons[0]["url"].partition("?start=")[2]
+        payload = str(help_.buttons[0].url).partition("?start=")[2]
         for who, count in ((at.bob, 2), (at.eve, 1)):
             room = at.world.private(who)
             await at.asks(who, f"/start {payload}", chat=room)
@@ -408,18 +409,18 @@ async def test_inline_is_off_unless_the_owner_wants_it(tmp_path: Path) -> None:
 async def test_inline_offers_a_members_own_photos_only(tmp_path: Path) -> None:
     async with scene(tmp_path, inline=True) as at:
         posted = cakes(at, 2)
-        at.world.post_photo(at.family, at.ann, photo(5), "cake", has_media_spoiler=True)
+        at.world.post_photo(at.family, at.ann, photo(5), "cake", spoiler=True)
         at.world.post_photo(at.family, at.ann, photo(6), "cake", protected=True)
         at.world.post_document(at.family, at.ann, photo(7), "a.jpg", "image/jpeg", caption="cake")
         answer = await at.world.ask_inline(at.ann, "cake")
-        assert (answer["is_personal"], answer["cache_time"]) == (True, 0)
-        assert [r["type"] for r in answer["results"]] == ["document", "photo", "photo"]
-        at.world.lose_file(posted[0])
-        assert len((await at.world.ask_inline(at.ann, "cake"))["results"]) == 2
-        assert (await at.world.ask_inline(at.eve, "cake"))["results"] == []
-        assert (await at.world.ask_inline(at.ann, " "))["results"] == []
+        assert (answer.is_personal, answer.cache_time) == (True, 0)
+        assert [r["type"] for r in answer.results] == ["document", "photo", "photo"]
+        at.world.expire_file(posted[0])
+        assert len((await at.world.ask_inline(at.ann, "cake")).results) == 2
+        assert (await at.world.ask_inline(at.eve, "cake")).results == []
+        assert (await at.world.ask_inline(at.ann, " ")).results == []
         at.family.members[at.ann.id] = "kicked"
-        assert (await at.world.ask_inline(at.ann, "cake"))["results"] == []
+        assert (await at.world.ask_inline(at.ann, "cake")).results == []
 
 
 async def test_commands_are_offered_where_they_work(tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ async def test_albums_of_the_bot_have_limits(scene: Scene) -> None:
     assert first.entity_texts("bold") == ["1."]
     for count in (1, 11):
         await refused(bot.send_media_group(group.id, [photo] * count), "album")
-    mixed = [photo, InputMediaDocument(document)]
+    mixed: list[InputMediaPhoto | InputMediaDocument] = [photo, InputMediaDocument(document)]
     await refused(bot.send_media_group(group.id, mixed), "can't be mixed")
     wrong = [photo, InputMediaPhoto("AgACnonsense")]
     await refused(bot.send_media_group(group.id, wrong), "wrong file identifier")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.telegram import text
 from bot.photos import GroupStatus, Hit, PhotoRef, Post, Refusal, Signal, StoredPhoto
-from tests.standins.botapi.rules import entities_of, parse_html
+from tests.standins.telegram.rules import entities_of, parse_html
 
 NASTY = st.text(
     st.one_of(

@@ -84,6 +84,7 @@ class TelegramChat:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._bot.shutdown()
+        await self._bot.request.shutdown()  # PTB leaves it open where the token was refused
 
     async def fetch(self, ref: PhotoRef) -> bytes:
         """The photo's bytes, in a rendition large enough to look at. Raises FetchFailed."""

@@ -21,6 +21,7 @@ from tests.standins.telegram.state import Call
 from tests.standins.telegram.world import World
 
 __all__ = [
+    "Api",
     "Button",
     "Call",
     "Callback",

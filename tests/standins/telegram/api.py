@@ -39,32 +39,56 @@ PAGE = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></htm
 
 
 class Api:
-    """A server for one state; a new one may go on where another was stopped."""
+    """A server for one state. It may be stopped and started again, at the same port, with all
+    that Telegram knows."""
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self.state = state
         self._methods = Methods(state)
         self._poll: asyncio.Future[None] | None = None
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+        self._delivering: asyncio.Task[None] | None = None
 
-    @contextlib.asynccontextmanager
-    async def serving(self, port: int) -> AsyncIterator[str]:
+    @property
+    def url(self) -> str:
+        """What TELEGRAM_API_URL names."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether somebody waits for updates now."""
+        return self._poll is not None
+
+    async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=LARGEST_REQUEST)
         app.router.add_get("/file/bot{token}/{path:.+}", self._file)
         app.router.add_route("*", "/bot{token}/{method}", self._call)
-        runner = web.AppRunner(
+        self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True
         )
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port or self._port, reuse_address=True)
         await site.start()
-        delivering = asyncio.create_task(self._deliver())
+        self._port = int(self._runner.addresses[0][1])
+        self._delivering = asyncio.create_task(self._deliver())
+
+    async def stop(self) -> None:
+        """Nobody answers any more."""
+        if self._delivering is not None:
+            self._delivering.cancel()
+            await asyncio.gather(self._delivering, return_exceptions=True)
+        self._end_poll(ConnectionResetError())
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, port: int = 0) -> AsyncIterator[str]:
+        await self.start(port)
         try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield self.url
         finally:
-            delivering.cancel()
-            await asyncio.gather(delivering, return_exceptions=True)
-            self._end_poll(ConnectionResetError())
-            await runner.cleanup()
+            await self.stop()
 
     # --- calls
 
@@ -78,8 +102,8 @@ class Api:
                 name = next((n for n in _WAITING if n.lower() == called), "")
             if not name:
                 raise Refused("Not Found: method not found", 404)
-            self._state.calls.append(Call(name, params))
-            fault = self._state.take_fault(name)
+            self.state.calls.append(Call(name, params))
+            fault = self.state.take_fault(name)
             if fault is not None and fault.kind != "cut_after":
                 return self._break(request, fault)
             if method is not None:
@@ -97,7 +121,7 @@ class Api:
     def _check_token(self, token: str) -> None:
         if not re.fullmatch(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,}", token):
             raise Refused("Not Found", 404)
-        if token != self._state.token or self._state.revoked:
+        if token != self.state.token or self.state.revoked:
             raise Refused("Unauthorized", 401)
 
     def _break(self, request: web.Request, fault: Fault) -> web.StreamResponse:
@@ -111,7 +135,7 @@ class Api:
     # --- updates
 
     async def _get_updates(self, params: Json) -> web.Response:
-        state = self._state
+        state = self.state
         if state.webhook:
             raise Refused(WEBHOOK_IS_SET, 409)
         self._end_poll(Refused(ANOTHER_POLL, 409))
@@ -158,10 +182,10 @@ class Api:
         """What is asked for once holds until something else is asked for."""
         allowed = params.get("allowed_updates")
         if isinstance(allowed, list):
-            self._state.allowed_updates = [str(kind) for kind in allowed]
+            self.state.allowed_updates = [str(kind) for kind in allowed]
 
     async def _set_webhook(self, params: Json) -> web.Response:
-        state = self._state
+        state = self.state
         url = str(params.get("url") or "")
         if not url:
             return await self._delete_webhook(params)
@@ -185,14 +209,14 @@ class Api:
         return _answer(True, description="Webhook was set")
 
     async def _delete_webhook(self, params: Json) -> web.Response:
-        was_set = bool(self._state.webhook)
-        self._state.webhook = {}
+        was_set = bool(self.state.webhook)
+        self.state.webhook = {}
         if truth(params.get("drop_pending_updates")):
-            self._state.pending.clear()
+            self.state.pending.clear()
         return _answer(True, description=f"Webhook {'was' if was_set else 'is already'} deleted")
 
     async def _get_webhook_info(self, _params: Json) -> web.Response:
-        state = self._state
+        state = self.state
         info: Json = {
             "url": state.webhook.get("url", ""),
             "has_custom_certificate": False,
@@ -207,7 +231,7 @@ class Api:
 
     async def _deliver(self) -> None:
         """Call the webhook with one update after another, until each is taken."""
-        state = self._state
+        state = self.state
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
             while True:
                 webhook = state.webhook
@@ -238,16 +262,16 @@ class Api:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         try:
             self._check_token(request.match_info["token"])
-            fault = self._state.take_fault("download")
+            fault = self.state.take_fault("download")
             if fault is not None and fault.kind != "cut_after":
                 return self._break(request, fault)
-            file = self._state.files.download(request.match_info["path"])
+            file = self.state.files.download(request.match_info["path"])
         except Refused as refusal:
             return _refusal(refusal)
-        self._state.downloads.append(Download(file.unique, file.label, file.width))
-        if not self._state.drip:
+        self.state.downloads.append(Download(file.unique, file.label, file.width))
+        if not self.state.drip:
             return web.Response(body=file.data, content_type="application/octet-stream")
-        self._state.drip -= 1
+        self.state.drip -= 1
         response = web.StreamResponse(headers={"Content-Length": str(len(file.data))})
         await response.prepare(request)
         await response.write(file.data[: len(file.data) // 2])

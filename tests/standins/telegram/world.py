@@ -315,11 +315,25 @@ class World(State):
     def edit_caption(self, message: Message, caption: str) -> Message:
         return self._edit(message, caption=caption, caption_entities=entities_of(caption))
 
-    def edit_photo(self, message: Message, data: bytes) -> Message:
-        """Another photo in the place of a photo or document."""
+    def edit_photo(self, message: Message, data: bytes, caption: str | None = None) -> Message:
+        """Another photo in the place of a photo, a document or a text, which becomes its caption;
+        with the old caption, unless another is given."""
+        kept = message.text if caption is None else caption
         message.sizes, message.file = self.files.photo(data), None
-        message.json.pop("document", None)
-        return self._edit(message, photo=[self.files.json(size) for size in message.sizes])
+        for key in ("document", "text", "entities"):
+            message.json.pop(key, None)
+        return self._edit(
+            message,
+            photo=[self.files.json(size) for size in message.sizes],
+            caption=kept,
+            caption_entities=entities_of(kept),
+        )
+
+    def edit_document(self, message: Message, data: bytes, name: str, mime: str) -> Message:
+        """A file in the place of a photo or of another file."""
+        message.sizes, message.file = [], self.files.document(data, name, mime)
+        message.json.pop("photo", None)
+        return self._edit(message, document=self.files.json(message.file))
 
     def _edit(self, message: Message, **content: Any) -> Message:
         message.json |= content | {"edit_date": int(self.clock())}
