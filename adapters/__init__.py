@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, Self
 
 from bot.memory import PhotoMemory
-from bot.photos import SettingsError
 from bot.ports import ChatAdapter
 from bot.settings import Settings
 
@@ -24,11 +23,20 @@ class LiveChat(ChatAdapter, Protocol):
 
 
 def chats(settings: Settings, memory: PhotoMemory) -> list[LiveChat]:
-    """The chat platforms whose tokens are set. Raises SettingsError, TokenRefused."""
+    """The chat platforms whose tokens are set. Raises TokenRefused."""
     found: list[LiveChat] = []
     if settings.discord_token:
-        raise SettingsError(
-            "DISCORD_TOKEN is set, but this version can't join Discord chats yet: remove it"
+        from adapters.discord.chat import DiscordChat, DiscordSettings
+
+        found.append(
+            DiscordChat(
+                memory,
+                DiscordSettings(
+                    settings.discord_token,
+                    settings.discord_api_url,
+                    settings.keep_after_leaving_days,
+                ),
+            )
         )
     if settings.telegram_token:
         from adapters.telegram.chat import TelegramChat, TelegramSettings
@@ -59,7 +67,7 @@ def token_checks(settings: Settings) -> dict[str, TokenCheck]:
     if settings.discord_token:
 
         async def discord_check() -> str:
-            from adapters.discord import who_is
+            from adapters.discord.token import who_is
 
             return await who_is(settings.discord_token, settings.discord_api_url)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from bot import ranking, words
 from bot.decoder import Decoder
 from bot.photos import (
+    ALL,
     Answer,
     FetchFailed,
     Hit,
@@ -119,6 +120,10 @@ class PhotoMemory:
         """Forget a post and all that was derived from it."""
         return await self._store.forget(group, channel, message)
 
+    async def drop(self, photo: int) -> None:
+        """Forget one photo; its post stays with the others."""
+        await self._store.drop(photo)
+
     async def find(self, query: Query) -> Answer:
         """The best photos for these words, or like that photo, among those the audience may see."""
         terms = words.terms(words.fold(query.words))
@@ -142,6 +147,7 @@ class PhotoMemory:
             vectors=vectors,
             model=None if encoder is None else encoder.model,
             nearest=NEAREST,
+            only=query.only,
         )
         hits = await self._hits(ranking.rank(terms, candidates), query)
         sentence = _sentence(query, len(hits[: query.top]), candidates.total)
@@ -168,6 +174,31 @@ class PhotoMemory:
             token,
             tuple(hits[query.top :]),
         )
+
+    async def share(self, token: int, query: Query, ranks: range) -> Answer:
+        """Hits that the asker was shown alone, for the query's place: those of these ranks that
+        its audience may see, kept as an answer of its own. Raises AnswerGone."""
+        asked, hits = await self._store.answers.page(
+            token, None, query.asker, query.groups, query.audience, ranks.start - 1
+        )
+        shown = tuple(hit for hit in hits if hit.rank in ranks)
+        if not shown:
+            return Answer((), "None of these photos may be shown to everybody here.")
+        kept = await self._store.answers.keep(query.place, query.asker, asked, shown)
+        what = f"for “{asked}”" if asked else "like the one that was asked about"
+        return Answer(shown, f"{_photos(len(shown))} {what}:", token=kept)
+
+    async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
+        """What somebody has asked before that begins so, latest first."""
+        return await self._store.answers.asked(asker, beginning, most)
+
+    async def channels(self, group: str) -> frozenset[str]:
+        """The channels of a group in which photos were posted that are remembered."""
+        return await self._store.channels(group)
+
+    async def forget_channel(self, group: str, channel: str) -> int:
+        """Forget all posts of a channel that is no more; returns how many."""
+        return await self._store.forget_channel(group, channel)
 
     async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:
         """Every post of this photo that a group remembers, oldest first."""
@@ -226,6 +257,8 @@ async def fetch(adapters: Mapping[str, ChatAdapter], ref: PhotoRef) -> bytes:
 def _sentence(query: Query, found: int, total: int) -> str:
     asked = f"for “{query.words}”" if query.words else "like that photo"
     where = "this group" if len(query.groups) == 1 else "your groups"
+    if total == 0 and (query.only != ALL or query.audience.channels is not None):
+        return "There is no such photo that may be shown here."
     if total == 0:
         return f"There are no photos in {where} yet. Post some, then ask again."
     if found == 0:

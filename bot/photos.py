@@ -191,6 +191,21 @@ EVERYONE = Audience(None)
 
 
 @dataclass(frozen=True, slots=True)
+class Only:
+    """What the asker narrowed a search to; empty fields leave it wide."""
+
+    author: str = ""
+    after: datetime | None = None
+    """Posted then or later."""
+    before: datetime | None = None
+    """Posted earlier than that."""
+
+
+ALL = Only()
+"""Not narrowed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One question to the memory of a group, or of several that the asker is in."""
 
@@ -204,6 +219,7 @@ class Query:
     """The group that the answer is given to; None: to the asker alone."""
     asker: str = ""
     """Who asks. If it is known, buttons can lead on from the answer."""
+    only: Only = ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +260,10 @@ class StoredPhoto:
         return self.post.photos[0]
 
 
+FITS = ((0.85, "fits very well"), (0.6, "fits well"), (0.3, "may fit"), (0.0, "fits little"))
+"""What a hit's score is called, from its lowest value on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One photo of an answer."""
@@ -253,6 +273,11 @@ class Hit:
     score: float
     """0..1; comparable within one answer only."""
     why: tuple[Signal, ...]
+
+    @property
+    def fit(self) -> str:
+        """The score in words, beside the other hits of its answer."""
+        return next(words for least, words in FITS if self.score >= least)
 
 
 @dataclass(frozen=True, slots=True)

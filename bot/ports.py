@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.photos import (
+    ALL,
     Audience,
     Candidates,
     Group,
@@ -15,6 +16,7 @@ from bot.photos import (
     ImageSpec,
     Job,
     Model,
+    Only,
     PhotoRef,
     Pixels,
     Post,
@@ -83,6 +85,18 @@ class PhotoStore(Protocol):
         what was forgotten."""
         ...
 
+    async def drop(self, photo: int) -> None:
+        """Forget one photo; its post stays with the others."""
+        ...
+
+    async def channels(self, group: str) -> frozenset[str]:
+        """The channels of a group in which photos were posted that are remembered."""
+        ...
+
+    async def forget_channel(self, group: str, channel: str) -> int:
+        """Forget all posts of a channel that is no more; returns how many."""
+        ...
+
     async def take(self, task: Task, limit: int, skip: Collection[int]) -> list[Job]:
         """The oldest photos that are due for `task`, leaving out those in `skip`."""
         ...
@@ -116,6 +130,7 @@ class PhotoStore(Protocol):
         vectors: Sequence[Vector],
         model: Model | None,
         nearest: int,
+        only: Only = ALL,
     ) -> Candidates:
         """Photos of these groups and this audience that hold any of the terms (folded), and the
         `nearest` by cosine when (d,) query vectors of `model` are given."""
@@ -223,4 +238,8 @@ class AnswerStore(Protocol):
 
         Raises `AnswerGone` when there is no such answer, or it was given elsewhere.
         """
+        ...
+
+    async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
+        """What somebody has asked before that begins so, latest first."""
         ...

@@ -13,6 +13,8 @@ from storage.search import Scope
 
 KEPT_SECONDS = 90 * 24 * 3600.0
 """How long the buttons of an answer work."""
+LOOKED_BACK = 200
+"""Questions of one person among which those that begin so are looked for."""
 
 
 class SqliteAnswers:
@@ -79,3 +81,14 @@ class SqliteAnswers:
             for rank, photo, score, why in found
             if photo in by_id
         ]
+
+    async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                "SELECT words FROM answers WHERE asker = ? AND words <> ''"
+                f" GROUP BY words ORDER BY max(id) DESC LIMIT {LOOKED_BACK}",
+                (asker,),
+            )
+        start = beginning.casefold()
+        return [str(words) for (words,) in found if words.casefold().startswith(start)][:most]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC
 
 import aiosqlite
 
-from bot.photos import Audience, Model, Vector
+from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.vectors import Cosines
 
 TRIGRAM = 3
@@ -21,9 +22,10 @@ Texts = dict[int, tuple[str, str]]
 
 
 class Scope:
-    """The photos that may be looked at: these groups', and of them only the audience's."""
+    """The photos that may be looked at: these groups', and of them only the audience's, narrowed
+    to what the asker wants."""
 
-    def __init__(self, groups: Collection[str], audience: Audience) -> None:
+    def __init__(self, groups: Collection[str], audience: Audience, only: Only = ALL) -> None:
         self._where = (
             "photos.group_id IN (SELECT id FROM groups WHERE key IN"
             " (SELECT value FROM json_each(?))) AND photos.refused IS NULL"
@@ -34,6 +36,16 @@ class Scope:
         if audience.channels is not None:
             self._where += " AND posts.channel IN (SELECT value FROM json_each(?))"
             self._values += (json.dumps(sorted(audience.channels)),)
+        if only.author:
+            self._where += " AND posts.author = ?"
+            self._values += (only.author,)
+        # Moments are kept as ISO 8601 in UTC: in the order of their texts.
+        if only.after is not None:
+            self._where += " AND posts.posted_at >= ?"
+            self._values += (only.after.astimezone(UTC).isoformat(),)
+        if only.before is not None:
+            self._where += " AND posts.posted_at < ?"
+            self._values += (only.before.astimezone(UTC).isoformat(),)
 
     def select(
         self, columns: str, joins: str = "", where: str = "", values: Iterable[object] = ()

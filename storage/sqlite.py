@@ -14,11 +14,13 @@ from typing import Self
 import aiosqlite
 
 from bot.photos import (
+    ALL,
     Audience,
     Candidate,
     Candidates,
     Job,
     Model,
+    Only,
     PhotoRef,
     Post,
     Remembered,
@@ -172,6 +174,30 @@ class SqliteStore:
                 await _write_captions(db, *post)
         return tuple(photo.ref for photo in photos)
 
+    async def drop(self, photo: int) -> None:
+        async with self._db.write() as db:
+            await db.execute("DELETE FROM photos WHERE id = ?", (photo,))
+
+    async def channels(self, group: str) -> frozenset[str]:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                "SELECT DISTINCT channel FROM posts JOIN groups ON groups.id = group_id"
+                " WHERE groups.key = ?",
+                (group,),
+            )
+        return frozenset(str(channel) for (channel,) in found)
+
+    async def forget_channel(self, group: str, channel: str) -> int:
+        async with self._db.write() as db:
+            gone = await rows(
+                db,
+                "DELETE FROM posts WHERE channel = ?"
+                " AND group_id = (SELECT id FROM groups WHERE key = ?) RETURNING id",
+                (channel, group),
+            )
+        return len(gone)
+
     async def take(self, task: Task, limit: int, skip: Collection[int]) -> list[Job]:
         async with self._db.read() as db:
             found = await rows(
@@ -246,8 +272,9 @@ class SqliteStore:
         vectors: Sequence[Vector],
         model: Model | None,
         nearest: int,
+        only: Only = ALL,
     ) -> Candidates:
-        scope = search.Scope(groups, audience)
+        scope = search.Scope(groups, audience, only)
         async with self._db.read() as db:
             total = await value(db, *scope.select("count(*)"))
             words = await search.by_words(db, scope, terms)

@@ -1,0 +1,1 @@
+"""Discord, through discord.py; its types stop in this folder."""

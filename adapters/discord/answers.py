@@ -1,0 +1,115 @@
+"""Answers as Discord shows them: a media gallery of the originals, who and when, buttons."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from discord import ButtonStyle, Interaction, MediaGalleryItem
+from discord.ui import ActionRow, Button, LayoutView, MediaGallery, TextDisplay
+
+from adapters.discord import text
+from adapters.discord.files import REACH, Files, reason
+from adapters.discord.pictures import Picture
+from bot.memory import PhotoMemory
+from bot.photos import Answer, Hit, PhotoGone
+
+log = logging.getLogger(__name__)
+
+MOST_DESCRIPTION = 256
+Shown = tuple[Hit, Picture]
+
+
+class Answers:
+    """Shows what the memory found, from messages that are asked for at that moment: what was
+    deleted meanwhile is forgotten, and nothing is uploaded again."""
+
+    def __init__(self, memory: PhotoMemory, files: Files) -> None:
+        self._memory = memory
+        self._files = files
+
+    async def show(
+        self, interaction: Interaction, answer: Answer, private: bool, said: str = ""
+    ) -> None:
+        """Follow up a deferred interaction. `said` stands before the answer, as markup."""
+        waiting = [*answer.hits, *answer.spare]
+        shown: list[Shown] = []
+        while waiting and len(shown) < len(answer.hits):
+            room = len(answer.hits) - len(shown)
+            fresh, waiting = waiting[:room], waiting[room:]
+            found = await asyncio.gather(*(self._look(hit) for hit in fresh))
+            shown += [(hit, at) for hit, at in zip(fresh, found, strict=True) if at is not None]
+        view = _view(answer, shown, bool(waiting), private, said)
+        await interaction.followup.send(view=view, ephemeral=private)
+
+    async def _look(self, hit: Hit) -> Picture | None:
+        """Where a photo is to be had now. What is gone is forgotten, what Discord does not give
+        out at the moment is passed over."""
+        post = hit.photo.post
+        try:
+            picture = await self._files.look(hit.photo.ref)
+        except PhotoGone:
+            await self._memory.forget(post.group, post.channel, post.message)
+            return None
+        except REACH as error:
+            log.info("Discord: photo %d is not shown: %s", hit.photo.id, reason(error))
+            return None
+        if picture is None:
+            await self._memory.drop(hit.photo.id)
+        return picture
+
+
+def _view(
+    answer: Answer, shown: Sequence[Shown], more: bool, private: bool, said: str
+) -> LayoutView:
+    """The message's layout (https://docs.discord.com/developers/components/reference)."""
+    view = LayoutView(timeout=None)
+    view.add_item(TextDisplay(said + _sentence(answer, shown, private)))
+    if shown:
+        gallery = MediaGallery[LayoutView](*(_item(*each) for each in shown))
+        view.add_item(gallery)
+        view.add_item(TextDisplay(text.lines([hit for hit, _ in shown])))
+    if answer.token is not None and shown:
+        view.add_item(_buttons(answer.token, [hit for hit, _ in shown], more, private))
+    view.stop()  # presses come as interactions, also after a restart; nothing is kept here
+    return view
+
+
+def _item(hit: Hit, picture: Picture) -> MediaGalleryItem:
+    post = hit.photo.post
+    words = " ".join(f"{post.author_name}: {post.caption}".split()).removesuffix(":")
+    return MediaGalleryItem(
+        picture.url, description=words[:MOST_DESCRIPTION] or None, spoiler=picture.spoiler
+    )
+
+
+def _sentence(answer: Answer, shown: Sequence[Shown], private: bool) -> str:
+    if answer.hits and not shown:
+        words = text.ALL_GONE
+    elif len(shown) < len(answer.hits):
+        words = text.SOME_GONE
+    else:
+        words = text.plain(answer.sentence, 300)
+    if not shown and not private:
+        words += f"\n-# {text.PRIVATE_HINT}"
+    if answer.notice:
+        words += f"\n-# {text.plain(answer.notice, 600)}"
+    return words
+
+
+def _buttons(token: int, hits: Sequence[Hit], more: bool, private: bool) -> ActionRow[LayoutView]:
+    """A button's data is what `buttons.py` reads; it has at most 100 characters."""
+    row = ActionRow[LayoutView]()
+    for n, hit in enumerate(hits, start=1):
+        label = f"Similar to {n}" if len(hits) > 1 else "Similar"
+        row.add_item(Button(label=label, custom_id=f"similar:{token}:{hit.rank}"))
+    if more:
+        last = max(hit.rank for hit in hits)
+        row.add_item(
+            Button(label="More", style=ButtonStyle.primary, custom_id=f"more:{token}:{last}")
+        )
+    if private:
+        first, last = min(hit.rank for hit in hits), max(hit.rank for hit in hits)
+        row.add_item(Button(label="Share", custom_id=f"share:{token}:{first}:{last}"))
+    return row

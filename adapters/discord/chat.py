@@ -1,0 +1,256 @@
+"""Discord as a chat platform: events in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Self
+
+import aiohttp
+import discord
+from discord import Interaction, Message
+
+from adapters.discord.answers import Answers
+from adapters.discord.buttons import Buttons
+from adapters.discord.client import LIBRARY, Client, OneLine
+from adapters.discord.commands import Commands, guarded, offer
+from adapters.discord.files import REACH, Files, reason
+from adapters.discord.forgetting import Forgetting
+from adapters.discord.guilds import Guilds, invitation
+from adapters.discord.history import History
+from adapters.discord.inbox import Inbox
+from adapters.discord.missed import Missed
+from adapters.discord.pictures import pictures_in
+from adapters.discord.places import PLATFORM, Place, group_id
+from adapters.discord.posts import as_post, place_of
+from adapters.discord.reading import Reader
+from adapters.discord.rooms import Rooms
+from adapters.discord.token import HIDDEN, NOT_KNOWN, sees_content, speak_to
+from bot.memory import PhotoMemory
+from bot.photos import FetchFailed, PhotoRef, TokenRefused
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordSettings:
+    """What the owner chose for Discord."""
+
+    token: str
+    api_url: str
+    grace_days: int = 7
+
+
+class DiscordChat:
+    """ChatAdapter for Discord. Use as `async with`, then `serve`."""
+
+    platform = PLATFORM
+
+    def __init__(self, memory: PhotoMemory, chosen: DiscordSettings) -> None:
+        self._memory = memory
+        self._chosen = chosen
+        self._session: Session | None = None
+
+    async def __aenter__(self) -> Self:
+        """Nothing is asked of Discord yet: it may be out of reach, and photos wait."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def fetch(self, ref: PhotoRef) -> bytes:
+        """The photo's bytes, in a rendition large enough to look at. Raises FetchFailed."""
+        if self._session is None:
+            raise FetchFailed("Discord can't be reached yet")
+        return await self._session.files.fetch(ref)
+
+    async def serve(self) -> None:
+        """Take part in guilds until cancelled. Raises TokenRefused."""
+        speak_to(self._chosen.api_url)
+        while True:
+            client = await self._login()
+            quiet = OneLine(client.trouble)
+            for name in LIBRARY:
+                logging.getLogger(name).addFilter(quiet)
+            try:
+                async with Session(self._memory, self._chosen, client) as self._session:
+                    await client.connect()
+            except discord.ConnectionClosed as closed:
+                if closed.code == 4004:
+                    raise TokenRefused(f"DISCORD_TOKEN: {NOT_KNOWN}") from None
+                await client.trouble.pause(f"it closed the connection ({closed.code})")
+            except discord.PrivilegedIntentsRequired:
+                await client.trouble.pause("the Message Content intent was switched off")
+            except REACH as error:
+                await client.trouble.pause(reason(error))
+            finally:
+                self._session = None
+                await client.close()
+                for name in LIBRARY:
+                    logging.getLogger(name).removeFilter(quiet)
+
+    async def _login(self) -> Client:
+        """A client that Discord knows, with the intents that its owner has switched on."""
+        client = Client(sees_content=True)
+        while True:
+            try:
+                await client.login(self._chosen.token)
+                break
+            except discord.LoginFailure:
+                await client.close()
+                raise TokenRefused(f"DISCORD_TOKEN: {NOT_KNOWN}") from None
+            except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+                await client.http.close()
+                await client.trouble.pause(reason(error))
+        client.trouble.over()
+        if sees_content(client):
+            return client
+        log.warning("Discord: %s", HIDDEN)
+        await client.close()
+        client = Client(sees_content=False)
+        await client.login(self._chosen.token)
+        return client
+
+
+class Session:
+    """Everything that belongs to one login. Use as `async with`."""
+
+    def __init__(self, memory: PhotoMemory, chosen: DiscordSettings, client: Client) -> None:
+        sees = client.intents.message_content
+        self._memory = memory
+        self._client = client
+        self.files = Files(client, chosen.api_url, sees)
+        self._inbox = Inbox()
+        self._reader = Reader(memory, self.files, self._inbox)
+        self._missed = Missed(memory, self._reader)
+        self._history = History(memory, self._reader, client, sees)
+        rooms = Rooms(memory, client)
+        answers = Answers(memory, self.files)
+        forgetting = Forgetting(memory)
+        self._buttons = Buttons(memory, rooms, answers, forgetting)
+        offer(
+            client.tree,
+            Commands(memory, rooms, answers, self.files, forgetting, self._history),
+        )
+        self._guilds = Guilds(memory.groups, client, client.tree, chosen.grace_days, sees)
+        self._tasks: set[asyncio.Task[None]] = set()
+        client.listener = self
+
+    async def __aenter__(self) -> Self:
+        self._spawn(self._missed.keep_for_ever())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._client.listener = None
+        await self._history.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._inbox.close()
+        await self._missed.close()
+
+    # --- what is told; each is taken in once everything before it in its guild was
+
+    def posted(self, message: Message) -> None:
+        assert message.guild is not None
+
+        async def take() -> None:
+            await self._reader.take(message)
+            self._missed.hear(message)
+
+        self._inbox.tell(message.guild.id, take)
+
+    def edited(self, message: Message) -> None:
+        """Other words, fewer attachments, or a link whose image Discord has fetched by now."""
+        if not self._client.intents.message_content:
+            return  # nothing that could be compared is told
+        assert message.guild is not None
+
+        async def take() -> None:
+            assert message.guild is not None
+            where = (group_id(message.guild.id), place_of(message.channel).key, str(message.id))
+            if await self._memory.knows(*where):
+                post = as_post(message, by_bots=True)
+                keep = [picture.key for picture in pictures_in(message)]
+                await self._memory.revise(*where, post.caption if post else "", keep)
+            await self._reader.take(message)
+
+        self._inbox.tell(message.guild.id, take)
+
+    def deleted(self, guild: int, channel: int, messages: list[int]) -> None:
+        async def take() -> None:
+            for key in await self._keys(guild, channel):
+                for message in messages:
+                    if await self._memory.knows(group_id(guild), key, str(message)):
+                        await self._memory.forget(group_id(guild), key, str(message))
+
+        self._inbox.tell(guild, take)
+
+    def channel_deleted(self, guild: int, channel: int) -> None:
+        """A channel with its threads, or a thread."""
+
+        async def take() -> None:
+            for key in await self._memory.channels(group_id(guild)):
+                place = Place.of(key)
+                if channel in (place.channel, place.id):
+                    await self._memory.forget_channel(group_id(guild), key)
+
+        self._inbox.tell(guild, take)
+
+    def guild_here(self, guild: discord.Guild) -> None:
+        async def take() -> None:
+            await self._guilds.met(guild)
+            await self._missed.fill_in(guild)
+            await self._history.resume(guild)
+
+        self._inbox.tell(guild.id, take)
+        self._spawn(self._quietly(self._inbox_then(guild, self._guilds.offer_commands)))
+
+    def guild_renamed(self, guild: discord.Guild) -> None:
+        self._inbox.tell(guild.id, lambda: self._guilds.renamed(guild))
+
+    def guild_gone(self, guild: discord.Guild) -> None:
+        self._missed.leave(guild.id)
+        self._history.stop(guild.id)
+        self._inbox.tell(guild.id, lambda: self._guilds.left(guild.id))
+
+    def all_here(self) -> None:
+        client = self._client
+        log.info("Discord: %s is here, in %d servers", client.user, len(client.guilds))
+        log.info("Discord: invite it with %s", invitation(client))
+        self._spawn(self._quietly(self._guilds.look_around()))
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await guarded(interaction, self._buttons.pressed(interaction))
+
+    # --- how
+
+    async def _inbox_then(
+        self, guild: discord.Guild, then: Callable[[discord.Guild], Coroutine[Any, Any, None]]
+    ) -> None:
+        async def nothing() -> None:
+            return None
+
+        await self._inbox.put(guild.id, nothing)  # the guild is known to the memory
+        await then(guild)
+
+    async def _keys(self, guild: int, channel: int) -> list[str]:
+        """Under which keys a channel's or thread's messages are kept."""
+        at = self._client.get_guild(guild)
+        if at is not None and (known := at.get_channel_or_thread(channel)) is not None:
+            return [place_of(known).key]
+        keys = await self._memory.channels(group_id(guild))
+        return [key for key in keys if Place.of(key).id == channel]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            log.error("Discord: something went wrong: %s", error)

@@ -1,0 +1,129 @@
+"""The connection to Discord: which events it asks for, and what is said of its troubles."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+import discord
+from discord import Interaction, Message
+from discord.app_commands import CommandTree
+
+from adapters.discord.commands import Tree
+from adapters.trouble import Trouble
+
+log = logging.getLogger(__name__)
+
+UNREACHABLE = "it can't be reached; what is posted is filled in afterwards"
+LIBRARY = ("discord.client", "discord.shard", "discord.gateway", "discord.http", "discord.webhook")
+"""Loggers of discord.py that speak of the connection, with tracebacks and addresses in which
+tokens stand. What matters of it is said here, in one line."""
+
+
+class Listener(Protocol):
+    """Who is told of events, in the order in which they come."""
+
+    def posted(self, message: Message) -> None: ...
+
+    def edited(self, message: Message) -> None: ...
+
+    def deleted(self, guild: int, channel: int, messages: list[int]) -> None: ...
+
+    def channel_deleted(self, guild: int, channel: int) -> None: ...
+
+    def guild_here(self, guild: discord.Guild) -> None: ...
+
+    def guild_renamed(self, guild: discord.Guild) -> None: ...
+
+    def guild_gone(self, guild: discord.Guild) -> None: ...
+
+    def all_here(self) -> None: ...
+
+    async def pressed(self, interaction: Interaction) -> None: ...
+
+
+class Client(discord.AutoShardedClient):
+    """Hands on what Discord tells. It keeps no messages and no members."""
+
+    def __init__(self, sees_content: bool) -> None:
+        intents = discord.Intents.none()
+        intents.guilds = intents.guild_messages = True
+        intents.message_content = sees_content
+        super().__init__(
+            intents=intents,
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self.listener: Listener | None = None
+        self.trouble = Trouble("Discord")
+        self.tree: Tree = CommandTree(self)
+
+    async def on_message(self, message: Message) -> None:
+        if self.listener and message.guild is not None:
+            self.listener.posted(message)
+
+    async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
+        if self.listener and event.message.guild is not None:
+            self.listener.edited(event.message)
+
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        if self.listener and event.guild_id is not None:
+            self.listener.deleted(event.guild_id, event.channel_id, [event.message_id])
+
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        if self.listener and event.guild_id is not None:
+            self.listener.deleted(event.guild_id, event.channel_id, sorted(event.message_ids))
+
+    async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
+        if self.listener:
+            self.listener.channel_deleted(event.guild_id, event.thread_id)
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        if self.listener:
+            self.listener.channel_deleted(channel.guild.id, channel.id)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        if self.listener:
+            self.listener.guild_here(guild)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        if self.listener:
+            self.listener.guild_here(guild)
+
+    async def on_guild_update(self, before: discord.Guild, after: discord.Guild) -> None:
+        if self.listener and before.name != after.name:
+            self.listener.guild_renamed(after)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        if self.listener:
+            self.listener.guild_gone(guild)
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        if self.listener and interaction.type is discord.InteractionType.component:
+            await self.listener.pressed(interaction)
+
+    async def on_ready(self) -> None:
+        self.trouble.over()
+        if self.listener:
+            self.listener.all_here()
+
+    async def on_resumed(self) -> None:
+        self.trouble.over()
+
+    async def on_error(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        log.exception("Discord: %s could not be taken in", event)
+
+
+class OneLine(logging.Filter):
+    """Turns what discord.py logs of a broken connection into one line of ours."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self._trouble = trouble
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.levelno >= logging.ERROR:
+            self._trouble.tell(UNREACHABLE)
+        return record.levelno < logging.WARNING  # who asks for DEBUG still gets it

@@ -1,0 +1,126 @@
+"""The bot's own coming and going: joining, being removed, outages, commands that a guild lacks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from datetime import UTC, datetime
+
+import discord
+
+from adapters.discord import text
+from adapters.discord.commands import Tree, mentions
+from adapters.discord.files import REACH, reason
+from adapters.discord.places import PREFIX, group_id, guild_id
+from bot.photos import Group
+from bot.ports import GroupStore
+
+log = logging.getLogger(__name__)
+
+PUSHED = "commands"
+"""Note on a guild: hash of the commands that were pushed to it."""
+
+
+class Guilds:
+    """What the memory knows of the guilds that the bot is in."""
+
+    def __init__(
+        self,
+        groups: GroupStore,
+        client: discord.Client,
+        tree: Tree,
+        grace_days: int,
+        sees_content: bool,
+    ) -> None:
+        self._groups = groups
+        self._client = client
+        self._tree = tree
+        self._grace = f"after {text.count(grace_days, 'day')}" if grace_days else "at once"
+        self._sees_content = sees_content
+        commands = [command.to_dict(tree) for command in tree.get_commands()]
+        payload = json.dumps(commands, sort_keys=True)
+        self._hash = hashlib.sha256(payload.encode()).hexdigest()
+
+    async def met(self, guild: discord.Guild) -> None:
+        """The bot is in a guild: greet, if that is news. Raises StoreError."""
+        if await self._groups.meet(Group(group_id(guild.id), guild.name)):
+            await self._greet(guild)
+
+    async def offer_commands(self, guild: discord.Guild) -> None:
+        """Push the commands to a guild, if it has others. Raises StoreError."""
+        group = group_id(guild.id)
+        if await self._groups.note(group, PUSHED) == self._hash:
+            return
+        try:
+            self._tree.copy_global_to(guild=guild)
+            await self._tree.sync(guild=guild)
+        except discord.Forbidden:
+            log.warning(
+                "Discord: %s does not let the bot have commands: invite it again with %s",
+                guild.name,
+                invitation(self._client),
+            )
+        except REACH as error:
+            log.warning("Discord: %s has no new commands yet: %s", guild.name, reason(error))
+        else:
+            await self._groups.take_note(group, PUSHED, self._hash)
+
+    async def renamed(self, guild: discord.Guild) -> None:
+        """A guild has another name. Raises StoreError."""
+        await self._groups.meet(Group(group_id(guild.id), guild.name))
+
+    async def left(self, guild: int) -> None:
+        """The bot was removed; what it remembers goes after the grace period. Raises StoreError."""
+        if await self._groups.leave(group_id(guild), datetime.now(UTC)):
+            await self._groups.take_note(group_id(guild), PUSHED, None)
+            log.info("removed from guild %s: what is kept of it goes %s", guild, self._grace)
+
+    async def look_around(self) -> None:
+        """Notice removals of which nobody told, while the bot was not running. Raises StoreError.
+
+        Only once every guild is listed; one with an outage is listed too.
+        """
+        here = {guild.id for guild in self._client.guilds}
+        for group in await self._groups.present(PREFIX):
+            if guild_id(group.id) not in here:
+                await self.left(guild_id(group.id))
+
+    async def _greet(self, guild: discord.Guild) -> None:
+        channel = _where_to_greet(guild)
+        if channel is None:
+            return
+        words = text.GREETING.format(when=self._grace, **mentions(self._tree))
+        if not self._sees_content:
+            words += f"\n\n{text.HIDDEN}"
+        try:
+            await channel.send(words)
+        except REACH as error:
+            log.info("Discord: no hello in %s: %s", guild.name, reason(error))
+
+
+def invitation(client: discord.Client) -> str:
+    """Where an admin adds the bot to a server, with all that it needs."""
+    needed = discord.Permissions(
+        view_channel=True,
+        read_message_history=True,
+        send_messages=True,
+        send_messages_in_threads=True,
+        embed_links=True,
+        attach_files=True,
+    )
+    assert client.application_id is not None
+    return discord.utils.oauth_url(
+        client.application_id, permissions=needed, scopes=("bot", "applications.commands")
+    )
+
+
+def _where_to_greet(guild: discord.Guild) -> discord.TextChannel | None:
+    """The channel where Discord welcomes people, or the first that the bot may write in."""
+    wanted = [guild.system_channel, *guild.text_channels]
+    for channel in wanted:
+        if channel is not None:
+            rights = channel.permissions_for(guild.me)
+            if rights.view_channel and rights.send_messages:
+                return channel
+    return None

@@ -1,0 +1,232 @@
+"""`/history`: what was posted before the bot came, in the background, over restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import asdict, dataclass, field
+
+import discord
+from discord import Interaction
+
+from adapters.discord import text
+from adapters.discord.files import REACH, reason
+from adapters.discord.places import group_id
+from adapters.discord.reading import Page, Reader, Source, archived, parents, readable
+from bot.memory import PhotoMemory
+from bot.photos import StoreError
+
+log = logging.getLogger(__name__)
+
+NOTE = "history"
+PAGE_PAUSE = 0.5
+"""Seconds between two pages, so that everything else goes first."""
+TELL_SECONDS = 5.0
+"""Between two edits of the message that shows how far it is."""
+PAUSES = (2.0, 10.0, 60.0, 300.0)
+"""Seconds before a page is asked for again; the last is kept."""
+ALL = 0
+"""Stands for the oldest message of a channel that was read to its beginning."""
+
+STARTED = "I look through what was posted here before. This message shows how far I am."
+RUNNING = "I am at it: {link}"
+CANT_WRITE = "I must be allowed to write in this channel, to show how far I am."
+PROGRESS = (
+    "🕰️ Looking through what was posted before I came: {done} of {all} channels and threads, "
+    "{messages}, {photos} new.\n{bar}"
+)
+DONE = (
+    "✅ I looked through {messages} in {all} channels and threads and found {photos} that I did "
+    "not know yet. I am looking at them now; `/stats` shows how far I am.{skipped}"
+)
+SKIPPED = "\nI could not read {skipped}."
+BAR = 20
+
+
+@dataclass(slots=True)
+class Progress:
+    """Kept as a note, so that it goes on after a restart."""
+
+    channel: int
+    message: int
+    """Where it is shown."""
+    reached: dict[str, int] = field(default_factory=dict)
+    """Oldest message read, by channel."""
+    messages: int = 0
+    photos: int = 0
+    skipped: int = 0
+
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+
+class History:
+    """Fills in the past of guilds, one page after another."""
+
+    def __init__(
+        self, memory: PhotoMemory, reader: Reader, client: discord.Client, sees_content: bool
+    ) -> None:
+        self._memory = memory
+        self._reader = reader
+        self._client = client
+        self._sees_content = sees_content
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def asked(self, interaction: Interaction) -> None:
+        """Somebody typed `/history`. Raises StoreError, discord.DiscordException."""
+        guild, channel = interaction.guild, interaction.channel
+        assert guild is not None
+        refusal = None
+        running = await self._memory.groups.note(group_id(guild.id), NOTE)
+        rights = interaction.app_permissions
+        if not interaction.permissions.manage_guild:
+            refusal = text.ADMINS_ONLY
+        elif not self._sees_content:
+            refusal = text.HIDDEN
+        elif running is not None and guild.id in self._tasks:
+            at = Progress(**json.loads(running))
+            link = f"https://discord.com/channels/{guild.id}/{at.channel}/{at.message}"
+            refusal = RUNNING.format(link=link)
+        elif not (rights.view_channel and rights.send_messages) or not isinstance(
+            channel, discord.abc.Messageable
+        ):
+            refusal = CANT_WRITE
+        if refusal is not None or not isinstance(channel, discord.abc.Messageable):
+            await interaction.response.send_message(refusal, ephemeral=True)
+            return
+        await interaction.response.send_message(STARTED, ephemeral=True)
+        shown = await channel.send(_progress(Progress(0, 0), 0, 0))
+        progress = Progress(shown.channel.id, shown.id)
+        await self._memory.groups.take_note(group_id(guild.id), NOTE, progress.text())
+        self._start(guild, progress)
+
+    async def resume(self, guild: discord.Guild) -> None:
+        """Go on where a restart interrupted it. Raises StoreError."""
+        kept = await self._memory.groups.note(group_id(guild.id), NOTE)
+        if kept is not None and guild.id not in self._tasks:
+            self._start(guild, Progress(**json.loads(kept)))
+
+    async def close(self) -> None:
+        """Stop; the notes say where to go on."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self, guild: int) -> None:
+        """The guild is gone."""
+        if (task := self._tasks.get(guild)) is not None:
+            task.cancel()
+
+    def _start(self, guild: discord.Guild, progress: Progress) -> None:
+        task = asyncio.create_task(self._run(guild, progress))
+        self._tasks[guild.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(guild.id, None))
+
+    async def _run(self, guild: discord.Guild, progress: Progress) -> None:
+        try:
+            await self._read_all(guild, progress)
+        except Exception as error:
+            log.error("Discord, guild %s: /history stopped", guild.id, exc_info=error)
+
+    async def _read_all(self, guild: discord.Guild, progress: Progress) -> None:
+        sources, unlisted = await _sources(guild)
+        progress.skipped = unlisted
+        teller = _Teller(self._client, progress, len(sources))
+        for number, source in enumerate(sources):
+            await teller.tell(number)
+            while progress.reached.get(str(source.id)) != ALL:
+                before = progress.reached.get(str(source.id))
+                page = await self._page(source, before)
+                if page is None:
+                    progress.skipped += 1
+                    progress.reached[str(source.id)] = ALL
+                else:
+                    progress.messages += page.messages
+                    progress.photos += page.photos
+                    progress.reached[str(source.id)] = page.first or ALL
+                await self._note(guild, progress)
+                await teller.tell(number)
+                await asyncio.sleep(PAGE_PAUSE)
+        await teller.say(_done(progress, len(sources)))
+        await self._memory.groups.take_note(group_id(guild.id), NOTE, None)
+        log.info("Discord, guild %s: /history found %d photos", guild.id, progress.photos)
+
+    async def _note(self, guild: discord.Guild, progress: Progress) -> None:
+        try:
+            await self._memory.groups.take_note(group_id(guild.id), NOTE, progress.text())
+        except StoreError as error:  # a page is read twice after a restart, which changes nothing
+            log.warning("Discord: how far /history is can't be kept: %s", error)
+
+    async def _page(self, source: Source, before: int | None) -> Page | None:
+        """None when the channel can't be read."""
+        tries = 0
+        while True:
+            try:
+                return await self._reader.older(source, before)
+            except (discord.Forbidden, discord.NotFound):
+                return None
+            except REACH as error:
+                if not tries:
+                    log.warning("Discord: /history waits: %s", reason(error))
+                await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+                tries += 1
+
+
+class _Teller:
+    """Edits the one message that shows how far it is; nobody minds if that fails."""
+
+    def __init__(self, client: discord.Client, progress: Progress, total: int) -> None:
+        channel = client.get_partial_messageable(progress.channel)
+        self._message = channel.get_partial_message(progress.message)
+        self._progress = progress
+        self._total = total
+        self._told = 0.0
+
+    async def tell(self, done: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._told or now - self._told >= TELL_SECONDS:
+            self._told = now
+            await self.say(_progress(self._progress, done, self._total))
+
+    async def say(self, words: str) -> None:
+        try:
+            await self._message.edit(content=words)
+        except REACH as error:
+            log.info("Discord: how far /history is can't be shown: %s", reason(error))
+
+
+async def _sources(guild: discord.Guild) -> tuple[list[Source], int]:
+    """Every channel and thread that can be read, archived ones too; and how many channels did
+    not tell their threads."""
+    found: list[Source] = readable(guild)
+    unlisted = 0
+    found += await guild.active_threads()
+    for parent in parents(guild):
+        try:
+            found += [thread async for thread in archived(parent)]
+        except (discord.Forbidden, discord.NotFound):
+            unlisted += 1
+    return list({source.id: source for source in found}.values()), unlisted
+
+
+def _progress(progress: Progress, done: int, total: int) -> str:
+    full = round(BAR * done / total) if total else 0
+    return PROGRESS.format(
+        done=done,
+        all=total or "…",
+        messages=text.count(progress.messages, "message"),
+        photos=text.count(progress.photos, "photo"),
+        bar="▰" * full + "▱" * (BAR - full),
+    )
+
+
+def _done(progress: Progress, total: int) -> str:
+    skipped = text.count(progress.skipped, "channel")
+    return DONE.format(
+        all=total,
+        messages=text.count(progress.messages, "message"),
+        photos=text.count(progress.photos, "photo"),
+        skipped=SKIPPED.format(skipped=skipped) if progress.skipped else "",
+    )

@@ -1,0 +1,114 @@
+"""Messages of the past, page by page, between what is told live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import discord
+from discord import Message
+
+from adapters.discord.files import Files
+from adapters.discord.inbox import Inbox
+from adapters.discord.pictures import pictures_in
+from adapters.discord.posts import as_post
+from bot.memory import PhotoMemory
+
+PAGE = 100
+"""Messages that Discord gives out at once."""
+
+Source = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+"""Where messages are."""
+Parent = discord.TextChannel | discord.ForumChannel
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was read at once."""
+
+    messages: int
+    photos: int
+    """Those that are new to the memory."""
+    first: int | None
+    last: int | None
+    """Ids of the oldest and the newest message; None where there was none."""
+
+
+class Reader:
+    """Reads channels' history into the memory."""
+
+    def __init__(self, memory: PhotoMemory, files: Files, inbox: Inbox) -> None:
+        self._memory = memory
+        self._files = files
+        self._inbox = inbox
+
+    async def take(self, message: Message) -> int:
+        """Keep what is to be kept of a message; returns how many photos are new."""
+        post = as_post(message)
+        if post is None:
+            return 0
+        self._files.pictures.see(*pictures_in(message))
+        return len((await self._memory.remember(post)).added)
+
+    async def older(self, source: Source, before: int | None) -> Page:
+        """The page before a message, or the newest one. Raises discord.HTTPException."""
+        return await self._page(source, before=None if before is None else discord.Object(before))
+
+    async def newer(self, source: Source, after: int) -> Page:
+        """The page after a message. Raises discord.HTTPException."""
+        return await self._page(source, after=discord.Object(after))
+
+    async def _page(
+        self,
+        source: Source,
+        before: discord.Object | None = None,
+        after: discord.Object | None = None,
+    ) -> Page:
+        async def read() -> Page:
+            # Fetched in turn with what is told live: a message that is deleted now is either
+            # not in the page any more, or its delete is taken in afterwards.
+            photos, ids = 0, list[int]()
+            async for message in source.history(
+                limit=PAGE, before=before, after=after, oldest_first=after is not None
+            ):
+                photos += await self.take(message)
+                ids.append(message.id)
+            return Page(len(ids), photos, min(ids, default=None), max(ids, default=None))
+
+        return await self._inbox.put(source.guild.id, read)
+
+
+def readable(guild: discord.Guild) -> list[Source]:
+    """Channels whose history the bot may read."""
+    channels: list[discord.TextChannel | discord.VoiceChannel | discord.StageChannel]
+    channels = [*guild.text_channels, *guild.voice_channels, *guild.stage_channels]
+    return [channel for channel in channels if may_read(channel)]
+
+
+def may_read(channel: discord.abc.GuildChannel) -> bool:
+    """Whether the bot may see a channel and its history."""
+    rights = channel.permissions_for(channel.guild.me)
+    return rights.view_channel and rights.read_message_history
+
+
+def parents(guild: discord.Guild) -> list[Parent]:
+    """Channels that have threads which the bot may read."""
+    channels: list[Parent] = [*guild.text_channels, *guild.forums]
+    return [channel for channel in channels if may_read(channel)]
+
+
+async def archived(parent: Parent, since: datetime | None = None) -> AsyncIterator[discord.Thread]:
+    """A channel's archived threads, of late first; private ones as far as the bot may see them.
+
+    Raises discord.HTTPException.
+    """
+    listings = [parent.archived_threads(limit=None)]
+    if isinstance(parent, discord.TextChannel) and not parent.is_news():
+        sees_all = parent.permissions_for(parent.guild.me).manage_threads
+        listings.append(parent.archived_threads(private=True, joined=not sees_all, limit=None))
+    for listing in listings:
+        async for thread in listing:
+            if since is not None and thread.archive_timestamp < since:
+                break
+            yield thread

@@ -1,0 +1,69 @@
+"""Whose photos an answer may hold: a person and a place -> a query for both."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+import discord
+from discord import Interaction
+
+from adapters.discord import audience
+from adapters.discord.places import Place, group_id, person_id
+from adapters.discord.posts import place_of
+from bot.memory import PhotoMemory
+from bot.photos import ALL, Audience, Only, PhotoRef, Query
+
+SHOWN = 3
+
+
+class Rooms:
+    """Asks Discord, at that moment, who may see what."""
+
+    def __init__(self, memory: PhotoMemory, client: discord.Client) -> None:
+        self._memory = memory
+        self._client = client
+
+    async def query(
+        self,
+        interaction: Interaction,
+        private: bool,
+        words: str = "",
+        like: PhotoRef | None = None,
+        only: Only = ALL,
+        channel: int | None = None,
+    ) -> Query:
+        """A question by this person, answered to them alone or to all who see this channel.
+        `channel`: photos of that channel or thread alone."""
+        guild, member = interaction.guild, interaction.user
+        assert guild is not None
+        assert isinstance(member, discord.Member)
+        room = place_of(interaction.channel)
+        group = group_id(guild.id)
+        known: Iterable[str] = await self._memory.channels(group)
+        if channel is not None:
+            known = [key for key in known if channel in (Place.of(key).channel, Place.of(key).id)]
+        if private:
+            seen = await audience.one(member, room, known, self._is_in(member))
+        else:
+            seen = audience.everybody(guild, room, known)
+        return Query(
+            groups=(group,),
+            words=" ".join(words.split()),
+            audience=Audience(seen),
+            top=SHOWN,
+            like=like,
+            place=None if private else group,
+            asker=person_id(member.id),
+            only=only,
+        )
+
+    def _is_in(self, member: discord.Member) -> Callable[[int], Awaitable[bool]]:
+        async def is_in(thread: int) -> bool:
+            # https://docs.discord.com/developers/resources/channel#get-thread-member
+            try:
+                await self._client.http.get_thread_member(thread, member.id)
+            except discord.HTTPException:
+                return False  # what can't be told counts as no
+            return True
+
+        return is_in

@@ -1,0 +1,135 @@
+"""What the bot says in Discord, and how words of others are shown harmlessly in it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.photos import GroupStatus, Hit, Signal
+
+MOST_TEXT = 4000
+"""Characters of all texts of one message
+(https://docs.discord.com/developers/components/reference#text-display)."""
+NAME, SNIPPET, WORDS = 40, 120, 100
+"""Characters that are shown of names, captions and questions."""
+JOINER = "\u2060"
+"""Word joiner: invisible, and parts an @ from the name behind it."""
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+FIND, SIMILAR, REMEMBER, FORGET = "Find photos", "Find similar", "Remember this", "Forget this"
+
+HELP = """**I remember the photos of this server.** Post photos as always. Months later:
+- {find} `birthday cake` shows the photos that fit: by what is to be seen, by text in the photo, \
+by what was said with it. Everybody in the channel sees the answer, so it holds only photos that \
+everybody there may see; with `private` you alone see it, and all that you may see is searched.
+- {similar} with an image: others like it. On a message: *Apps → Find similar*.
+- *Apps → Forget this* on a message: gone from my memory, for who posted it and for moderators. \
+Deleting the message does the same.
+- *Apps → Remember this*: keeps a photo that I did not notice.
+- {history}: admins let me look through what was posted before I came.
+- {stats}: how many photos I remember. {forget} `everything`: an admin empties my memory."""
+
+GREETING = """**Hello! I remember the photos of this server.** Post them as always. Months later \
+{find} `birthday cake` brings the right ones back, and shows nobody a photo from a channel that \
+they can't see.
+I keep who posted a photo and when, what was said with it, the text in it, and what it shows as \
+numbers; the photos themselves stay with Discord. They train nothing. *Apps → Forget this* on a \
+message makes me forget it; remove me, and I forget everything {when}. Admins: {history} lets me \
+look through what was posted before I came. {help} tells more."""
+
+HIDDEN = """⚠️ Discord hides photos from me: my owner has not switched on *Message Content Intent*. \
+Until then I remember what you give me with *Apps → Remember this* on a message."""
+
+NOTHING_HERE = "There are no photos in that message that I can remember."
+REMEMBERED = "Remembered: {photos}."
+KNOWN = "I remember that already."
+STAYS_FORGOTTEN = "Somebody had that message forgotten; it stays so."
+FORGOTTEN = "Forgotten."
+NOT_KNOWN = "I don't remember that message."
+NOT_YOURS = "Only who posted a photo, or a moderator, can make me forget it."
+ADMINS_ONLY = "Only who may manage the server can do that."
+FORGET_HOW = "Open the menu of a message: *Apps → Forget this*. Admins: `/forget everything:True`."
+FORGET_WHICH = "Which of them shall I forget?"
+SURE = (
+    "Forget **everything** I remember of this server? {photos}, for ever. Photos that are posted "
+    "later are remembered again."
+)
+KEPT = "Nothing was forgotten."
+ALL_GONE = "What I found is no longer there."
+SOME_GONE = "Of what I found, this is still there:"
+PRIVATE_HINT = "With `private` I search all that you may see."
+SHARED_NOTHING = "None of these photos may be seen by everybody here."
+WENT_WRONG = "Something went wrong while I looked. Please try again in a moment."
+TOO_OLD = "This button is too old. Please ask again."
+NO_LONGER = "That photo is no longer remembered."
+NOT_AN_IMAGE = "That file is no image."
+NOT_A_DATE = "I don't understand the date “{text}”: write 2024, 2024-05 or 2024-05-17."
+ONLY_IN_SERVERS = "I remember the photos of servers: ask me there."
+
+
+def plain(text: str, most: int) -> str:
+    """Somebody's words for a message: one line, cut, nothing to press, nobody called.
+
+    Discord takes the backslash away from before any punctuation, and reads no markup, mention,
+    link, emoji or time in what is escaped so.
+    """
+    text = " ".join("".join(c if _is_shown(c) else " " for c in text).split())
+    if len(text) > most:
+        text = text[: most - 1].rstrip() + "…"
+    return _PUNCTUATION.sub(r"\\\1", text).replace("@", f"@{JOINER}")
+
+
+def about(hit: Hit, number: int | None, snippet: int = SNIPPET) -> str:
+    """Who, when, how well, why and where of a hit."""
+    post = hit.photo.post
+    parts = [
+        f"**{plain(post.author_name, NAME) or 'somebody'}**",
+        moment(post.posted_at),
+        hit.fit,
+    ]
+    if why := [str(signal) for signal in hit.why if signal is not Signal.MEANING]:
+        parts.append(" and ".join(why))
+    if post.link:
+        parts.append(f"[original]({post.link})")
+    line = (f"{number}. " if number else "") + " · ".join(parts)
+    if post.caption and snippet:
+        line += f"\n> {plain(post.caption, snippet)}"
+    return line
+
+
+def lines(hits: Sequence[Hit]) -> str:
+    """All of them, numbered if there are several."""
+    return "\n".join(
+        about(hit, n if len(hits) > 1 else None) for n, hit in enumerate(hits, start=1)
+    )
+
+
+def stats(status: GroupStatus | None) -> str:
+    """A guild in numbers."""
+    if status is None or not (status.photos or status.refused):
+        return "I don't remember any photos of this server yet."
+    line = f"I remember **{count(status.photos, 'photo')}** of this server"
+    if waiting := max(status.waiting_embedding, status.waiting_text):
+        line += f"; {waiting} of them I am still looking at"
+    if status.refused:
+        line += f"; {count(len(status.refused), 'file')} could not be read"
+    return line + "."
+
+
+def moment(when: datetime) -> str:
+    """A day as each reader's own client writes it."""
+    return f"<t:{int(when.timestamp())}:D>"
+
+
+def count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _is_shown(character: str) -> bool:
+    """Not control characters, nor those that turn the order of what follows around."""
+    kind = unicodedata.category(character)
+    return kind not in ("Cc", "Cs", "Zl", "Zp") and character not in (
+        "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )

@@ -1,0 +1,1 @@
+CREATE INDEX answers_of_asker ON answers (asker);
