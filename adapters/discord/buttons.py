@@ -24,8 +24,8 @@ _OFFERED = re.compile(r"similar:(\d+):(\d+)")
 
 
 class Buttons:
-    """Answers every press, also of buttons that were sent before a restart. Who may see and do
-    what is asked anew at each press."""
+    """Answers every press at once, also of buttons that were sent before a restart. Who may see
+    and do what is asked anew at each press."""
 
     def __init__(
         self, memory: PhotoMemory, rooms: Rooms, answers: Answers, forgetting: Forgetting
@@ -41,6 +41,7 @@ class Buttons:
         data = str(told.get("custom_id", ""))
         message = interaction.message
         private = message is not None and message.flags.ephemeral
+        await interaction.response.defer()
         try:
             if found := _LEADS_ON.fullmatch(data):
                 await self._lead_on(interaction, private, found[1], int(found[2]), int(found[3]))
@@ -53,7 +54,7 @@ class Buttons:
             else:
                 raise AnswerGone(text.TOO_OLD)
         except AnswerGone as gone:
-            await interaction.response.send_message(str(gone), ephemeral=True)
+            await interaction.followup.send(str(gone), ephemeral=True)
 
     async def _lead_on(
         self, interaction: Interaction, private: bool, kind: str, token: int, rank: int
@@ -64,12 +65,10 @@ class Buttons:
         if kind == "more":
             if not answer.hits:
                 raise AnswerGone(answer.sentence)
-            await interaction.response.defer(ephemeral=private, thinking=True)
             await self._answers.show(interaction, answer, private)
         elif not answer.hits or answer.hits[0].rank != rank:
             raise AnswerGone(text.NO_LONGER)
         else:
-            await interaction.response.defer(ephemeral=private, thinking=True)
             like = answer.hits[0].photo.ref
             query = await self._rooms.query(interaction, private, like=like)
             await self._answers.show(interaction, await self._memory.find(query), private)
@@ -81,7 +80,6 @@ class Buttons:
         answer = await self._memory.share(token, room, ranks)
         if not answer.hits:
             raise AnswerGone(answer.sentence)
-        await interaction.response.defer(thinking=True)
         said = f"{interaction.user.mention} shares:\n"
         await self._answers.show(interaction, answer, private=False, said=said)
 

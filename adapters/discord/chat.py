@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
 
-import aiohttp
 import discord
 from discord import Interaction, Message
 
@@ -18,7 +18,7 @@ from adapters.discord.client import LIBRARY, Client, OneLine
 from adapters.discord.commands import Commands, guarded, offer
 from adapters.discord.files import REACH, Files, reason
 from adapters.discord.forgetting import Forgetting
-from adapters.discord.guilds import Guilds, invitation
+from adapters.discord.guilds import Guilds
 from adapters.discord.history import History
 from adapters.discord.inbox import Inbox
 from adapters.discord.missed import Missed
@@ -27,11 +27,16 @@ from adapters.discord.places import PLATFORM, Place, group_id
 from adapters.discord.posts import as_post, place_of
 from adapters.discord.reading import Reader
 from adapters.discord.rooms import Rooms
-from adapters.discord.token import HIDDEN, NOT_KNOWN, sees_content, speak_to
+from adapters.discord.token import HIDDEN, NOT_KNOWN, invitation, sees_content, speak_to
+from adapters.trouble import Trouble
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, PhotoRef, TokenRefused
 
 log = logging.getLogger(__name__)
+
+TOKEN_REFUSED = 4004
+"""https://docs.discord.com/developers/topics/opcodes-and-status-codes#gateway"""
+CLOSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class DiscordChat:
     def __init__(self, memory: PhotoMemory, chosen: DiscordSettings) -> None:
         self._memory = memory
         self._chosen = chosen
+        self._trouble = Trouble("Discord")
         self._session: Session | None = None
 
     async def __aenter__(self) -> Self:
@@ -69,49 +75,63 @@ class DiscordChat:
     async def serve(self) -> None:
         """Take part in guilds until cancelled. Raises TokenRefused."""
         speak_to(self._chosen.api_url)
-        while True:
-            client = await self._login()
-            quiet = OneLine(client.trouble)
+        quiet = OneLine(self._trouble)
+        for name in LIBRARY:
+            logging.getLogger(name).addFilter(quiet)
+        try:
+            while True:
+                await self._take_part()
+        finally:
             for name in LIBRARY:
-                logging.getLogger(name).addFilter(quiet)
-            try:
-                async with Session(self._memory, self._chosen, client) as self._session:
-                    await client.connect()
-            except discord.ConnectionClosed as closed:
-                if closed.code == 4004:
-                    raise TokenRefused(f"DISCORD_TOKEN: {NOT_KNOWN}") from None
-                await client.trouble.pause(f"it closed the connection ({closed.code})")
-            except discord.PrivilegedIntentsRequired:
-                await client.trouble.pause("the Message Content intent was switched off")
-            except REACH as error:
-                await client.trouble.pause(reason(error))
-            finally:
-                self._session = None
-                await client.close()
-                for name in LIBRARY:
-                    logging.getLogger(name).removeFilter(quiet)
+                logging.getLogger(name).removeFilter(quiet)
+
+    async def _take_part(self) -> None:
+        """From a login until the connection is lost for good; cuts are mended by the library."""
+        client = await self._login()
+        try:
+            async with Session(self._memory, self._chosen, client) as self._session:
+                await client.connect()
+            trouble = "it closed the connection"
+        except discord.ConnectionClosed as closed:
+            if closed.code == TOKEN_REFUSED:
+                raise TokenRefused(f"DISCORD_TOKEN: {NOT_KNOWN}") from None
+            trouble = f"it closed the connection ({closed.code})"
+        except discord.PrivilegedIntentsRequired:
+            trouble = "the Message Content intent was switched off"
+        except REACH as error:
+            trouble = reason(error)
+        finally:
+            self._session = None
+            await _close(client)
+        await self._trouble.pause(trouble)
 
     async def _login(self) -> Client:
         """A client that Discord knows, with the intents that its owner has switched on."""
-        client = Client(sees_content=True)
+        sees = True
         while True:
+            client = Client(sees, self._trouble)
             try:
                 await client.login(self._chosen.token)
-                break
             except discord.LoginFailure:
                 await client.close()
                 raise TokenRefused(f"DISCORD_TOKEN: {NOT_KNOWN}") from None
-            except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
-                await client.http.close()
-                await client.trouble.pause(reason(error))
-        client.trouble.over()
-        if sees_content(client):
-            return client
-        log.warning("Discord: %s", HIDDEN)
-        await client.close()
-        client = Client(sees_content=False)
-        await client.login(self._chosen.token)
-        return client
+            except REACH as error:
+                await client.close()
+                await self._trouble.pause(reason(error))
+                continue
+            if sees == sees_content(client):
+                return client
+            await client.close()
+            sees = not sees
+            if not sees:
+                log.warning("Discord: %s", HIDDEN)
+
+
+async def _close(client: Client) -> None:
+    """Even if the other side does not say goodbye."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.close()
 
 
 class Session:
@@ -202,7 +222,8 @@ class Session:
     def guild_here(self, guild: discord.Guild) -> None:
         async def take() -> None:
             await self._guilds.met(guild)
-            await self._missed.fill_in(guild)
+            if self._client.intents.message_content:
+                await self._missed.fill_in(guild)
             await self._history.resume(guild)
 
         self._inbox.tell(guild.id, take)

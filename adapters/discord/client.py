@@ -45,7 +45,7 @@ class Listener(Protocol):
 class Client(discord.AutoShardedClient):
     """Hands on what Discord tells. It keeps no messages and no members."""
 
-    def __init__(self, sees_content: bool) -> None:
+    def __init__(self, sees_content: bool, trouble: Trouble) -> None:
         intents = discord.Intents.none()
         intents.guilds = intents.guild_messages = True
         intents.message_content = sees_content
@@ -57,7 +57,7 @@ class Client(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self.listener: Listener | None = None
-        self.trouble = Trouble("Discord")
+        self._trouble = trouble
         self.tree: Tree = CommandTree(self)
 
     async def on_message(self, message: Message) -> None:
@@ -105,12 +105,12 @@ class Client(discord.AutoShardedClient):
             await self.listener.pressed(interaction)
 
     async def on_ready(self) -> None:
-        self.trouble.over()
+        self._trouble.over()
         if self.listener:
             self.listener.all_here()
 
     async def on_resumed(self) -> None:
-        self.trouble.over()
+        self._trouble.over()
 
     async def on_error(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         log.exception("Discord: %s could not be taken in", event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from typing import Any
 
 import discord
 from discord import Attachment, Interaction, Message, app_commands
@@ -30,13 +31,31 @@ OFFERED = 10
 """Earlier questions that are offered while somebody types."""
 
 Tree = CommandTree[discord.AutoShardedClient]
-Channel = (
-    discord.TextChannel
-    | discord.VoiceChannel
-    | discord.StageChannel
-    | discord.ForumChannel
-    | discord.Thread
-)
+
+
+class AnyChannel(app_commands.Transformer):
+    """An option for whatever photos are posted in, also threads that Discord has archived."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        kinds = discord.ChannelType
+        return [
+            kinds.text,
+            kinds.news,
+            kinds.voice,
+            kinds.stage_voice,
+            kinds.forum,
+            kinds.public_thread,
+            kinds.private_thread,
+            kinds.news_thread,
+        ]
+
+    async def transform(self, interaction: Interaction, value: Any, /) -> int:
+        return int(value.id)
 
 
 class Commands:
@@ -127,7 +146,10 @@ class Commands:
 
     async def offer_words(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         """What this person has asked before; nobody else's questions."""
-        asked = await self._memory.asked(person_id(interaction.user.id), typed, OFFERED)
+        try:
+            asked = await self._memory.asked(person_id(interaction.user.id), typed, OFFERED)
+        except ShoeboxError:
+            return []
         return [Choice(name=words, value=words) for words in asked if 0 < len(words) <= 100]
 
     async def _hits_in(self, interaction: Interaction, message: Message) -> list[Hit]:
@@ -174,7 +196,7 @@ def offer(tree: Tree, commands: Commands) -> None:
         interaction: Interaction,
         words: app_commands.Range[str, 1, MOST_WORDS],
         author: discord.User | None = None,
-        channel: Channel | None = None,
+        channel: app_commands.Transform[int, AnyChannel] | None = None,
         after: str | None = None,
         before: str | None = None,
         private: bool = False,
@@ -189,8 +211,7 @@ def offer(tree: Tree, commands: Commands) -> None:
             after=None if after is None else dates.moment_of(after),
             before=None if before is None else dates.moment_of(before),
         )
-        where = None if channel is None else channel.id
-        await guarded(interaction, commands.find(interaction, words, only, where, private))
+        await guarded(interaction, commands.find(interaction, words, only, channel, private))
 
     @tree.command(name="similar", description="Find photos like this image")
     @app_commands.guild_only()

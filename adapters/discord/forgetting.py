@@ -58,7 +58,7 @@ class Forgetting:
             post: Post = found.post
             await self._memory.forget(post.group, post.channel, post.message)
             answer = text.FORGOTTEN
-        await interaction.response.send_message(answer, ephemeral=True)
+        await interaction.followup.send(answer, ephemeral=True)
 
     async def ask_everything(self, interaction: Interaction) -> None:
         """`/forget everything`: are you sure?"""
@@ -82,14 +82,14 @@ class Forgetting:
         guild = interaction.guild
         assert guild is not None
         if not _is_admin(interaction):
-            await interaction.response.send_message(text.ADMINS_ONLY, ephemeral=True)
+            await interaction.followup.send(text.ADMINS_ONLY, ephemeral=True)
             return
         words = text.KEPT
         if sure:
             photos = await self._memory.groups.erase(group_id(guild.id))
             await self._memory.groups.meet(Group(group_id(guild.id), guild.name))
             words = f"Forgotten: {text.count(photos, 'photo')}."
-        await interaction.response.edit_message(content=words, view=None)
+        await interaction.edit_original_response(content=words, view=None)
 
     def _may_forget(self, interaction: Interaction, photo: StoredPhoto) -> bool:
         """Whether it is theirs, or they may delete messages where it was posted."""

@@ -13,6 +13,7 @@ from adapters.discord import text
 from adapters.discord.commands import Tree, mentions
 from adapters.discord.files import REACH, reason
 from adapters.discord.places import PREFIX, group_id, guild_id
+from adapters.discord.token import invitation
 from bot.photos import Group
 from bot.ports import GroupStore
 
@@ -97,22 +98,6 @@ class Guilds:
             await channel.send(words)
         except REACH as error:
             log.info("Discord: no hello in %s: %s", guild.name, reason(error))
-
-
-def invitation(client: discord.Client) -> str:
-    """Where an admin adds the bot to a server, with all that it needs."""
-    needed = discord.Permissions(
-        view_channel=True,
-        read_message_history=True,
-        send_messages=True,
-        send_messages_in_threads=True,
-        embed_links=True,
-        attach_files=True,
-    )
-    assert client.application_id is not None
-    return discord.utils.oauth_url(
-        client.application_id, permissions=needed, scopes=("bot", "applications.commands")
-    )
 
 
 def _where_to_greet(guild: discord.Guild) -> discord.TextChannel | None:

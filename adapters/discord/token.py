@@ -26,11 +26,11 @@ async def who_is(token: str, api_url: str) -> str:
     Raises TokenRefused, or PlatformUnreachable; neither message holds the token.
     """
     speak_to(api_url)
-    client = discord.Client(intents=discord.Intents.none())
+    client = discord.Client(intents=discord.Intents(guilds=True))
     try:
         await client.login(token)
         hidden = "" if sees_content(client) else f" ({HIDDEN})"
-        return f"{client.user}{hidden}"
+        return f"{client.user}{hidden}; invite it with {invitation(client)}"
     except discord.LoginFailure:
         raise TokenRefused(NOT_KNOWN) from None
     except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -38,6 +38,22 @@ async def who_is(token: str, api_url: str) -> str:
         raise PlatformUnreachable(f"Discord at {api_url} can't be reached: {reason}") from None
     finally:
         await client.close()
+
+
+def invitation(client: discord.Client) -> str:
+    """Where an admin adds the bot to a server, with all that it needs."""
+    needed = discord.Permissions(
+        view_channel=True,
+        read_message_history=True,
+        send_messages=True,
+        send_messages_in_threads=True,
+        embed_links=True,
+        attach_files=True,
+    )
+    assert client.application_id is not None
+    return discord.utils.oauth_url(
+        client.application_id, permissions=needed, scopes=("bot", "applications.commands")
+    )
 
 
 def sees_content(client: discord.Client) -> bool:
