@@ -34,6 +34,8 @@ class Connection:
         self._ws = web.WebSocketResponse(compress=False, max_msg_size=4096)
         self._outbox: asyncio.Queue[Frame | int] = asyncio.Queue()
         self._session: Session | None = None
+        self._ours = False
+        """This end was the first to close."""
         self._squeezer = (
             zlib.compressobj() if request.query.get("compress") == "zlib-stream" else None
         )
@@ -72,8 +74,8 @@ class Connection:
                 await self._receive(message.data)
                 self._state.notify()
         finally:
-            if self._ws.close_code in (1000, 1001) and self._session is not None:
-                self._session.resumable = False
+            if self._session is not None and not self._ours:
+                self._session.resumable &= self._ws.close_code not in (1000, 1001)
             self._let_go()
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -91,6 +93,7 @@ class Connection:
             frame = await self._outbox.get()
             try:
                 if isinstance(frame, int):
+                    self._ours = True
                     await self._ws.close(code=frame)
                     return
                 text = json.dumps(frame)
