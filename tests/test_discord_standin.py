@@ -196,6 +196,8 @@ async def test_a_download_is_cut(scene: Scene) -> None:
     url = scene.world.cdn.link(message.attachments[0]["url"])
     with pytest.raises(aiohttp.ClientPayloadError):
         await downloaded(url)
+    scene.world.fail("/cdn/*", status=503)
+    assert (await downloaded(url))[0] == 503
     assert (await downloaded(url))[0] == 200
     assert scene.world.downloads[0].sent == 100
 
@@ -341,6 +343,21 @@ async def test_a_command_is_deferred_answered_and_followed_up(scene: Scene) -> N
         assert len(world.visible(scene.ann, scene.photos)) == 1
 
 
+async def test_commands_take_files_and_work_in_private(scene: Scene) -> None:
+    world = scene.world
+    async with scene.client() as client:
+
+        @client.tree.command(description="Looks at a picture")
+        async def look(interaction: discord.Interaction, image: discord.Attachment) -> None:
+            content = await image.read()
+            await interaction.response.send_message(f"{image.filename}: {len(content)}")
+
+        await client.tree.sync()
+        for channel in (scene.photos, world.private(scene.bob)):
+            reply = await world.slash(scene.bob, channel, "look", image=("a.jpg", photo()))
+            assert (await reply.shown()).text == f"a.jpg: {len(photo())}"
+
+
 async def test_an_answer_of_components_has_buttons_to_press(scene: Scene) -> None:
     world = scene.world
     posted = world.post(scene.photos, scene.bob, "", photo(1))
@@ -481,6 +498,29 @@ async def test_a_missing_heartbeat_is_noticed(scene: Scene) -> None:
         await client.next("resumed")
 
 
+async def test_without_members_the_bot_hears_of_itself_alone(scene: Scene) -> None:
+    world = scene.world
+    world.switches.approved.members = False
+    intents = discord.Intents.all()
+    intents.members = False
+    async with scene.client(intents=intents) as client:
+        (guild,) = client.guilds
+        assert [member.id for member in guild.members] == [world.bot]
+        role = world.role(scene.family, "guests", view_audit_log=True)
+        world.grant(scene.family, scene.bob, role)
+        world.grant(scene.family, world.backend.bot_user, role)
+        _, after = await client.next("member_update")
+        assert after.id == world.bot
+        assert client.names().count("member_update") == 1
+        assert (await guild.fetch_member(scene.bob.id)).get_role(role.id)
+        with pytest.raises(discord.Forbidden):
+            await client.http.request(
+                Route("GET", "/guilds/{guild_id}/members", guild_id=guild.id), params={"limit": 9}
+            )
+        (found,) = await guild.query_members("bo")
+        assert found.id == scene.bob.id
+
+
 async def test_rate_limits_and_faults(scene: Scene) -> None:
     world = scene.world
     async with scene.client() as client:
@@ -502,7 +542,7 @@ async def test_rate_limits_and_faults(scene: Scene) -> None:
         held = asyncio.Event()
         world.fail("/channels/*/messages", until=held)
         sending = asyncio.create_task(channel.send("late"))
-        await world.until(lambda: not world.faults.take("POST", f"/channels/{scene.photos.id}/x"))
+        await world.until(lambda: world.asked(method="POST")[-1].status is None)
         held.set()
         assert (await sending).content == "late"
 
@@ -566,6 +606,8 @@ async def test_threads(scene: Scene) -> None:
         page = await client.http.request(route, params={"limit": 2})
         assert (len(page["threads"]), page["has_more"]) == (2, True)
         assert [m.content for m in await history(client, old[0])] == ["long ago"]
+        (starter,) = await history(client, open_)
+        assert starter.type is discord.MessageType.thread_starter_message
         with pytest.raises(discord.Forbidden):
             await history(client, closed)
         world.post(closed, scene.ann, "whispered")

@@ -18,7 +18,7 @@ class Fault:
     """The next `times` requests that match get this instead of an answer."""
 
     path: str = "*"
-    """A pattern such as `/channels/*/messages`, without /api/v10."""
+    """A pattern such as `/channels/*/messages`, without /api/v10, or `/cdn/*` or `/proxy/*`."""
     method: str = "*"
     times: int = 1
     status: int = 500
@@ -71,6 +71,20 @@ class Faults:
     """All that is to go wrong."""
 
     waiting: list[Fault] = field(default_factory=list)
+
+    async def meet(self, request: web.Request, path: str) -> web.Response | None:
+        """What a request gets instead of its answer, if anything is to go wrong with it."""
+        fault = self.take(request.method, path)
+        if fault is None:
+            return None
+        if fault.cut:
+            assert request.transport is not None
+            request.transport.abort()
+            raise ConnectionResetError("cut as the test wants it")
+        if fault.until is not None:
+            await fault.until.wait()
+            return None
+        return fault.response()
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, used up by one."""

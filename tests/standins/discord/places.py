@@ -42,6 +42,11 @@ class Places(State):
         """Somebody leaves."""
         self.backend.remove_member(guild.id, user.id)
 
+    def silence(self, guild: Guild, user: User, seconds: float) -> None:
+        """Somebody is timed out: may look, and nothing else."""
+        until = {"timed_out_until": self.backend.iso_after(seconds)}
+        self.backend.edit_member(guild.id, user.id, until)
+
     def role(self, guild: Guild, name: str, **permissions: bool) -> Role:
         """A role with these permissions beside everybody's."""
         bits = Permissions(**permissions).value

@@ -9,7 +9,7 @@ import re
 
 from PIL import Image
 from simcord.backend import serializers
-from simcord.backend.models import Channel, Message, User, Webhook
+from simcord.backend.models import Channel, Message, SystemMessageMetadata, User, Webhook
 from simcord.enums import ChannelType, MessageType
 
 from tests.standins.discord.state import State
@@ -36,6 +36,7 @@ class Posts(State):
         reply_to: Message | None = None,
         spoiler: bool = False,
         alt: str | None = None,
+        flags: int = 0,
     ) -> Message:
         """Somebody posts a message, perhaps with files."""
         self._require(channel, author, *(["attach_files"] if files else []))
@@ -50,6 +51,7 @@ class Posts(State):
             content,
             attachments=[self._stored(channel, file, spoiler, alt) for file in files],
             reference=reference,
+            flags=flags,
         )
 
     def webhook(self, channel: Channel, name: str, creator: User) -> Webhook:
@@ -135,7 +137,9 @@ class Posts(State):
         for member in members:
             thread.thread_members[member.id] = self.backend.now_iso()
         self.backend.announce_thread_create(thread)
-        if not private and message is None:
+        if message is not None:
+            self._begin(thread, message, owner)
+        elif not private:
             self.backend.create_system_message(
                 channel.id, MessageType.THREAD_CREATED, owner.id, target_channel_id=thread.id
             )
@@ -182,6 +186,21 @@ class Posts(State):
     def remove(self, thread: Channel, user: User) -> None:
         """Somebody is no longer a member of a thread."""
         self.backend.remove_thread_member(thread.id, user.id)
+
+    def _begin(self, thread: Channel, about: Message, owner: User) -> None:
+        """A thread about a message begins with an empty one that refers to it."""
+        referred = SystemMessageMetadata(
+            referenced_channel_id=about.channel_id, referenced_message_id=about.id
+        )
+        first = self.backend.prepare_message(
+            thread.id,
+            owner.id,
+            "-",
+            message_type=MessageType.THREAD_STARTER_MESSAGE,
+            system_metadata=referred,
+        )
+        first.content = ""
+        self.backend.commit_message(first, broadcast=False)
 
     def stop_timers(self) -> None:
         """Nothing more comes by itself."""

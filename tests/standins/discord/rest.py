@@ -56,18 +56,7 @@ class Rest:
         seen = Request(request.method, path, dict(request.query), body)
         state.requests.append(seen)
         state.notify()
-        fault = state.faults.take(request.method, path)
-        if fault is not None and fault.cut:
-            assert request.transport is not None
-            request.transport.abort()
-            raise ConnectionResetError("cut as the test wants it")
-        if fault is not None and fault.until is not None:
-            await fault.until.wait()
-        elif fault is not None:
-            response: web.Response = fault.response()
-            seen.status = response.status
-            return response
-        response = self._answer(request, seen, uploads)
+        response = await state.faults.meet(request, path) or self._answer(request, seen, uploads)
         seen.status = response.status
         state.notify()
         return response

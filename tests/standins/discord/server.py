@@ -72,6 +72,9 @@ class Server:
         seen = Download(request.rel_url.raw_path, params, 200)
         state.downloads.append(seen)
         sized = room == "proxy" and ("width" in params or "height" in params)
+        if (wrong := await state.faults.meet(request, seen.path)) is not None:
+            seen.status = wrong.status
+            return wrong
         file = state.cdn.files.get(path)
         if file is None or not state.cdn.good(path, params):
             seen.status = 404

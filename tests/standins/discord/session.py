@@ -92,7 +92,11 @@ class Session:
 
     def offer(self, event: str, payload: Mapping[str, Any]) -> None:
         """Something happened: tell the client, if it is to know."""
-        if self._concerns(event, payload) and self._may_know(event, payload):
+        if not self._concerns(event, payload) or not self._may_know(event, payload):
+            return
+        if event == "GUILD_MEMBER_UPDATE" and payload["user"]["id"] == str(self._state.bot):
+            self._send(event, payload)  # of itself a bot always hears, whatever its intents
+        else:
             self._feed(event, payload)
 
     async def request_members(self, asked: Mapping[str, Any]) -> None:
