@@ -610,9 +610,13 @@ async def test_threads(scene: Scene) -> None:
         assert starter.type is discord.MessageType.thread_starter_message
         with pytest.raises(discord.Forbidden):
             await history(client, closed)
+        world.post(old[0], scene.bob, "once more")
+        (update,) = await client.next("raw_thread_update")
+        assert update.thread_id == old[0].id
+        assert not update.data["thread_metadata"]["archived"]
         world.post(closed, scene.ann, "whispered")
         world.add(closed, world.backend.bot_user)
-        (thread,) = await client.next("thread_join")
+        (thread,) = await client.next("thread_join", lambda t: t.id == closed.id)
         assert {member.id for member in await thread.fetch_members()} == {
             scene.ann.id,
             world.bot,

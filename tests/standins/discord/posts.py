@@ -40,6 +40,8 @@ class Posts(State):
     ) -> Message:
         """Somebody posts a message, perhaps with files."""
         self._require(channel, author, *(["attach_files"] if files else []))
+        if channel.thread_metadata is not None and channel.thread_metadata.archived:
+            self.archive(channel, False)
         reference = None
         if reply_to is not None:
             reference = self.backend.normalize_message_reference(
