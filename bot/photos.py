@@ -260,10 +260,6 @@ class StoredPhoto:
         return self.post.photos[0]
 
 
-FITS = ((0.85, "fits very well"), (0.6, "fits well"), (0.3, "may fit"), (0.0, "fits little"))
-"""What a hit's score is called, from its lowest value on."""
-
-
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One photo of an answer."""
@@ -276,8 +272,12 @@ class Hit:
 
     @property
     def fit(self) -> str:
-        """The score in words, beside the other hits of its answer."""
-        return next(words for least, words in FITS if self.score >= least)
+        """The score in words. What words found fits; what meaning alone found looks like it."""
+        if set(self.why) != {Signal.MEANING}:
+            return "fits very well" if self.score >= 0.6 else "fits well"
+        if self.score >= 0.6:
+            return "looks very much like it"
+        return "looks like it" if self.score >= 0.35 else "looks a little like it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -54,8 +55,17 @@ async def telegram() -> AsyncIterator[str]:
         yield url
 
 
+CONTENT = 1 << 19
+"""https://docs.discord.com/developers/resources/application#application-object-application-flags"""
+
+
 @pytest.fixture
-async def discord() -> AsyncIterator[str]:
+def flags() -> list[int]:
+    return [CONTENT]
+
+
+@pytest.fixture
+async def discord(flags: list[int]) -> AsyncIterator[str]:
     routes = web.RouteTableDef()
 
     @routes.get("/api/v10/users/@me")
@@ -77,7 +87,7 @@ async def discord() -> AsyncIterator[str]:
                 "bot_require_code_grant": False,
                 "summary": "",
                 "verify_key": "",
-                "flags": 0,
+                "flags": flags[0],
                 "owner": {"id": "2", "username": "o", "discriminator": "0", "avatar": None},
             }
         )
@@ -99,7 +109,18 @@ async def test_telegram_says_whose_token_it_is(telegram: str) -> None:
 
 async def test_discord_says_whose_token_it_is(discord: str) -> None:
     checks = token_checks(Settings(discord_token=GOOD, discord_api_url=discord))
-    assert await checks["DISCORD_TOKEN"]() == "shoebox"
+    said = await checks["DISCORD_TOKEN"]()
+    assert re.fullmatch(r"shoebox; invite it with https://discord.com/oauth2/authorize\S+", said)
+    assert "permissions=274878024704" in said
+    assert "scope=bot+applications.commands" in said
+
+
+async def test_discord_says_that_photos_are_hidden(discord: str, flags: list[int]) -> None:
+    flags[0] = 0
+    said = await token_checks(Settings(discord_token=GOOD, discord_api_url=discord))[
+        "DISCORD_TOKEN"
+    ]()
+    assert "switch on Message Content Intent" in said
 
 
 async def test_wrong_tokens_are_refused_and_never_told(telegram: str, discord: str) -> None:

@@ -27,7 +27,14 @@ from adapters.discord.places import PLATFORM, Place, group_id
 from adapters.discord.posts import as_post, place_of
 from adapters.discord.reading import Reader
 from adapters.discord.rooms import Rooms
-from adapters.discord.token import HIDDEN, NOT_KNOWN, invitation, sees_content, speak_to
+from adapters.discord.token import (
+    HIDDEN,
+    NOT_KNOWN,
+    invitation,
+    listen_to_its_gateway,
+    sees_content,
+    speak_to,
+)
 from adapters.trouble import Trouble
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, PhotoRef, TokenRefused
@@ -89,6 +96,7 @@ class DiscordChat:
         """From a login until the connection is lost for good; cuts are mended by the library."""
         client = await self._login()
         try:
+            await listen_to_its_gateway(client)
             async with Session(self._memory, self._chosen, client) as self._session:
                 await client.connect()
             trouble = "it closed the connection"

@@ -28,7 +28,13 @@ FRESH_SECONDS = 6 * 3600.0
 UNKNOWN_MESSAGE, UNKNOWN_CHANNEL = 10008, 10003
 """https://docs.discord.com/developers/topics/opcodes-and-status-codes#json"""
 
-REACH = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
+REACH = (
+    discord.HTTPException,
+    discord.GatewayNotFound,
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+)
 """What a request to Discord raises when it does not work."""
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import aiohttp
 import discord
+from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from yarl import URL
 
 from bot.photos import PlatformUnreachable, TokenRefused
 
@@ -17,6 +19,13 @@ HIDDEN = (
 def speak_to(api_url: str) -> None:
     """Have discord.py speak to this server."""
     Route.BASE = api_url
+
+
+async def listen_to_its_gateway(client: discord.Client) -> None:
+    """Have discord.py begin sessions where this server says, also after one was lost: by itself
+    it then goes to Discord's. Raises discord.GatewayNotFound."""
+    _, url, _ = await client.http.get_bot_gateway()
+    DiscordWebSocket.DEFAULT_GATEWAY = URL(url)
 
 
 async def who_is(token: str, api_url: str) -> str:
