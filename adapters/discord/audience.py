@@ -132,14 +132,15 @@ class _Way:
     any_of: int
 
     def goes_with(self, other: _Way) -> bool:
-        """Whether one set of roles, @everyone in it, is of both ways.
+        """Whether one set of roles is of both ways.
 
-        A set that is of both lies within both, and still does when all roles are taken out but
-        @everyone and one of each `any_of`. So two roles besides @everyone are enough wherever any
-        number is, and it takes no search: each `any_of` must have a role that lies within both.
+        A set that is of both lies within both, and still does when all roles are taken out but one
+        of each `any_of`. So two roles besides @everyone are enough wherever any number is, and it
+        takes no search: each `any_of` must have a role that lies within both. All have @everyone,
+        which changes nothing: each way either lets it lie within or asks for it.
         """
         within = self.within & other.within
-        return bool(within & EVERYONE and within & self.any_of and within & other.any_of)
+        return bool(within & self.any_of and within & other.any_of)
 
 
 _ANYBODY = _Way(within=ALL, any_of=EVERYONE)
