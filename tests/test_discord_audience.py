@@ -18,8 +18,8 @@ from adapters.discord.audience import admits_everybody, everybody, one
 from adapters.discord.places import Place
 
 GUILD, OWNER, SOMEBODY = 1, 1000, 1001
-ALICE, BOB = 1002, 1003
-FRIENDS, FAMILY, MUTED, BOSS = 11, 12, 13, 14
+ALICE, BOB, BOT = 1002, 1003, 1009
+FRIENDS, FAMILY, MUTED, BOSS, OWN_ROLE = 11, 12, 13, 14, 19
 ROOM, OTHER, GONE = 101, 102, 199
 THREAD, SIDE_ROOM = 501, 502
 
@@ -34,10 +34,15 @@ VOCAL = (ChannelType.voice, ChannelType.stage_voice)
 Payload = dict[str, Any]
 
 
+BOT_USER: Any = {"id": str(BOT), "username": "box", "discriminator": "0", "avatar": None}
+
+
 @functools.cache
 def connection() -> Any:
-    """What discord.py keeps beside a guild, of a client that is nowhere logged in."""
-    return discord.Client(intents=discord.Intents.default())._connection
+    """What discord.py keeps beside a guild, of a client that logged in as the bot."""
+    state = discord.Client(intents=discord.Intents.default())._connection
+    state.user = discord.ClientUser(state=state, data=BOT_USER)
+    return state
 
 
 def for_role(role: int, allow: int = 0, deny: int = 0) -> Payload:
@@ -582,3 +587,33 @@ async def test_any_person_in_any_room_sees_what_they_may_see(
     keys = [place.key for place in known]
     shown = await one(member, room, keys, threads.is_in)
     assert shown == {place.key for place in known if await expected(place)}
+
+
+# --- the bot itself -------------------------------------------------------------------------------
+
+
+def with_the_bot(*channels: Payload) -> discord.Guild:
+    """A guild in which the bot is a member and has the role that Discord makes for it alone."""
+    roles = [
+        {"id": str(GUILD), "name": "@everyone", "permissions": str(READ)},
+        {"id": str(FRIENDS), "name": "friends", "permissions": "0"},
+        {"id": str(OWN_ROLE), "name": "box", "permissions": "0", "tags": {"bot_id": str(BOT)}},
+    ]
+    payload: Any = {
+        "id": str(GUILD),
+        "name": "guild",
+        "owner_id": str(OWNER),
+        "roles": roles,
+        "channels": list(channels),
+        "members": [{"user": BOT_USER, "roles": [str(OWN_ROLE)], "flags": 0}],
+    }
+    return discord.Guild(data=payload, state=connection())
+
+
+@pytest.mark.parametrize("by", [for_user(BOT, allow=VIEW), for_role(OWN_ROLE, allow=VIEW)])
+def test_that_the_bot_was_let_in_to_the_room_keeps_no_photos_back(by: Payload) -> None:
+    room = channel(ROOM, for_everyone(deny=VIEW), for_role(FRIENDS, allow=VIEW), by)
+    assert is_shown(with_the_bot(room, private(OTHER, FRIENDS)))
+    others = for_user(BOB, allow=VIEW)
+    room = channel(ROOM, for_everyone(deny=VIEW), for_role(FRIENDS, allow=VIEW), by, others)
+    assert not is_shown(with_the_bot(room, private(OTHER, FRIENDS)))

@@ -182,7 +182,8 @@ class _Viewers:
     They may read another one unless somebody could exist who views the first and lacks one of the
     permissions that are needed of the second. Each permission is looked at by itself, since each
     is reason enough. Owner and administrators see everything, so that the roles that matter here
-    are those that make no administrator.
+    are those that make no administrator. The bot itself, whom private channels let in by name or
+    by the role that Discord made for it alone, is nobody from whom something must be kept.
 
     The order of the arithmetic is: what @everyone and the roles give, @everyone's overwrite, the
     roles' overwrites (all that deny, then all that allow), the user's own overwrite. What comes
@@ -193,8 +194,10 @@ class _Viewers:
     def __init__(self, guild: discord.Guild, room: discord.abc.GuildChannel) -> None:
         everyone = guild.get_role(guild.id)
         roles = [] if everyone is None else [everyone]
-        roles += [r for r in guild.roles if r != everyone and not r.permissions.administrator]
+        nobodys = (everyone, guild.self_role)
+        roles += [r for r in guild.roles if r not in nobodys and not r.permissions.administrator]
         self._guild = guild
+        self._known = {guild.owner_id, guild.me.id if guild.me else None}
         self._everyone = everyone
         self._sets = {role.id: EVERYONE << n for n, role in enumerate(roles)}
         self._given = {
@@ -212,7 +215,7 @@ class _Viewers:
         return not any(self._any_lacks(rule) for rule in self._rules(other, _needed(other)))
 
     def _any_lacks(self, rule: _Rule) -> bool:
-        named = (self._room.own.keys() | rule.own.keys()) - {self._guild.owner_id}
+        named = (self._room.own.keys() | rule.own.keys()) - self._known
         people = {(self._room.own.get(user), rule.own.get(user)) for user in named}
         return any(
             way_in.goes_with(way_out)
