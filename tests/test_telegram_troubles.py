@@ -40,8 +40,9 @@ async def test_network_cuts_are_told_once_and_are_over_by_themselves(
     monkeypatch.setattr(updates, "PAUSES", (0.02,))
     caplog.set_level(logging.INFO)
     async with scene(tmp_path) as at:
+        await until(lambda: at.api.is_polled)
         await at.api.stop()
-        await asyncio.sleep(0.3)
+        await until(lambda: any("can't be reached" in line for line in said(caplog)))
         at.world.post_photo(at.family, at.ann, photo(1))
         await at.api.start()
         assert await at.remembered() == 1

@@ -68,6 +68,9 @@ class Limiter(AIORateLimiter):
 
 def connect(token: str, api_url: str) -> TelegramBot:
     """A bot that is not initialized yet. Raises InvalidToken for what can't be one."""
+    for chatty in ("telegram.request.BaseRequest", "telegram.ext.AIORateLimiter"):
+        # With tracebacks, and the whole page that a proxy answers with; we say it in one line.
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     request = HTTPXRequest(
         connection_pool_size=CONNECTIONS,
         connect_timeout=CONNECT_SECONDS,
@@ -93,7 +96,7 @@ def seconds_of(flood: RetryAfter) -> float:
 def reason(error: TelegramError, token: str) -> str:
     """What went wrong and what to do about it, in one line without the token."""
     match error:
-        case Conflict() if "webhook" in str(error):
+        case Conflict() if "webhook" in str(error).lower():
             return "somebody set a webhook for this bot; it is removed again"
         case Conflict():
             return (

@@ -119,6 +119,7 @@ class Buttons:
 
 
 async def _tell(press: CallbackQuery, words: str | None = None) -> None:
-    """Every press must be answered, or the button looks stuck; after a while it can't be."""
-    with contextlib.suppress(BadRequest):
+    """Every press must be answered, or the button looks stuck. After a while it can't be, and
+    what was asked for matters more than whether Telegram took the answer."""
+    with contextlib.suppress(TelegramError):
         await press.answer(words, show_alert=words is not None)

@@ -133,7 +133,9 @@ class TelegramChat:
                 await trouble.pause(reason(error, self._bot.token))
         trouble.over()
         me = self._bot.bot
-        self._commands = Commands(self._memory, self._answers, self._members, self._bot.username)
+        self._commands = Commands(
+            self._memory, self._answers, self._members, self._groups, self._bot.username
+        )
         self._buttons = Buttons(
             self._memory, self._answers, self._commands, self._members, self._groups
         )

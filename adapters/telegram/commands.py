@@ -15,6 +15,7 @@ from telegram import (
 
 from adapters.telegram import text
 from adapters.telegram.answers import Answers
+from adapters.telegram.groups import Groups
 from adapters.telegram.members import Members
 from adapters.telegram.places import Place
 from adapters.telegram.posts import author_of, photo_of
@@ -58,11 +59,17 @@ class Commands:
     """Answers commands; every method may take as long as Telegram and the encoder need."""
 
     def __init__(
-        self, memory: PhotoMemory, answers: Answers, members: Members, username: str
+        self,
+        memory: PhotoMemory,
+        answers: Answers,
+        members: Members,
+        groups: Groups,
+        username: str,
     ) -> None:
         self._memory = memory
         self._answers = answers
         self._members = members
+        self._groups = groups
         self._username = username
 
     async def answer(self, message: Message, command: Command) -> None:
@@ -94,14 +101,19 @@ class Commands:
         if not query.groups:
             await self._answers.say(place, text.NO_GROUPS)
             return
-        await self._answers.show(place, await self._memory.find(query))
+        answer = await self._memory.find(query)
+        if place.group is not None and await self._groups.now(place.group) not in query.groups:
+            query = await self.query(place, query.asker, words, like)  # it moved meanwhile
+            answer = await self._memory.find(query)
+        await self._answers.show(place, answer)
 
     async def query(
         self, place: Place, asker: str, words: str = "", like: PhotoRef | None = None
     ) -> Query:
         """A question asked here, to the groups whose photos may be shown here now."""
         if place.group is not None:
-            return Query((place.group,), words, EVERYONE, SHOWN, like, place.group, asker)
+            group = await self._groups.now(place.group)
+            return Query((group,), words, EVERYONE, SHOWN, like, group, asker)
         shared = await self._members.shared(place.chat)
         groups = tuple(group.id for group in shared)
         return Query(groups, words, ELSEWHERE, SHOWN, like, None, asker)
@@ -114,7 +126,7 @@ class Commands:
         elif (ref := photo_of(target := message.reply_to_message)) is None or target is None:
             await self._answers.say(place, text.FORGET_HOW)
         else:
-            known = await self._memory.copies(place.group, ref)
+            known = await self._memory.copies(await self._groups.now(place.group), ref)
             here = (str(target.chat.id), str(target.message_id))
             posts = [p.post for p in known if (p.post.channel, p.post.message) == here]
             posts = posts or [photo.post for photo in known]
@@ -150,7 +162,7 @@ class Commands:
 
     async def _stats(self, place: Place, message: Message) -> None:
         if place.group is not None:
-            status = await self._memory.groups.status(place.group)
+            status = await self._memory.groups.status(await self._groups.now(place.group))
             await self._answers.say(place, text.stats(status[0] if status else None))
             return
         lines: list[str] = []

@@ -27,7 +27,10 @@ async def fetch(bot: TelegramBot, ref: PhotoRef) -> bytes:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 file = await bot.get_file(file_id)
-                return bytes(await file.download_as_bytearray())
+                data = bytes(await file.download_as_bytearray())
+            if data.lstrip()[:1] == b"<" and len(data) != file.file_size:
+                raise FetchFailed("something in between answered with a page, not with the file")
+            return data
         except BadRequest as error:
             if TOO_BIG in str(error):
                 continue

@@ -44,6 +44,8 @@ class Groups:
         self._say = say
         self._spawn = spawn
         self._grace = f"after {text.count(grace_days, 'day')}" if grace_days else "at once"
+        self._moving = asyncio.Lock()
+        self._now: dict[str, str] = {}
         self._met: set[int] = set()
         self._hidden: set[int] = set()
 
@@ -96,10 +98,17 @@ class Groups:
         elif message.new_chat_title:
             await self._groups.meet(Group(group_id(message.chat.id), message.new_chat_title))
 
+    async def now(self, group: str) -> str:
+        """The id of a group that may have moved since somebody asked in it."""
+        async with self._moving:
+            return self._now.get(group, group)
+
     async def moved(self, old: int, new: int) -> None:
         """A group became a supergroup, with another id."""
-        if await self._groups.move(group_id(old), group_id(new)):
-            log.info("group %s became supergroup %s: its photos went along", old, new)
+        async with self._moving:
+            if await self._groups.move(group_id(old), group_id(new)):
+                log.info("group %s became supergroup %s: its photos went along", old, new)
+            self._now[group_id(old)] = group_id(new)
         self._met.discard(old)
         if old in self._hidden:
             self._hidden.add(new)

@@ -88,7 +88,7 @@ class Updates:
                     await trouble.pause(reason(error, self._bot.token), REFUSED_SECONDS)
                 except Conflict as error:
                     await trouble.pause(reason(error, self._bot.token))
-                    if "webhook" in str(error):
+                    if "webhook" in str(error).lower():
                         with contextlib.suppress(TelegramError):
                             await self._bot.delete_webhook()
                 except TelegramError as error:
@@ -113,10 +113,16 @@ class Updates:
 
     async def take_in(self, raw: Raw) -> None:
         """Take one update in. Raises StoreError; no other trouble with it may stop the next one."""
+        number = raw.get("update_id")
         try:
             update = Update.de_json(raw, self._bot)
+        except Exception as error:
+            wrong = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+            log.error("Telegram: update %s can't be understood and is left out (%s)", number, wrong)
+            return
+        try:
             await self._take(update)
         except StoreError:
             raise
         except Exception:
-            log.exception("update %s can't be understood and is left out", raw.get("update_id"))
+            log.exception("Telegram: something went wrong with update %s", number)

@@ -80,6 +80,9 @@ class Api:
             await asyncio.gather(self._delivering, return_exceptions=True)
         self._end_poll(ConnectionResetError())
         if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+            await asyncio.sleep(0.01)  # who is at the door comes in, and is sent away below
             await self._runner.cleanup()
 
     @contextlib.asynccontextmanager
