@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot import ranking, words
+from bot import names, ranking, words
 from bot.decoder import Decoder
 from bot.photos import (
     ALL,
@@ -129,6 +129,8 @@ class PhotoMemory:
         terms = words.terms(words.fold(query.words))
         if not terms and query.like is None:
             return Answer((), "Say what to look for, e.g. /find birthday cake")
+        known = await self._store.names.of(query.groups, query.audience)
+        meant, besides = names.spoken(query.words, known)
         vectors: list[Vector] = []
         encoder = self._model.encoder
         if query.like is not None:
@@ -138,8 +140,10 @@ class PhotoMemory:
                 return Answer((), f"I can't look at that photo: {reason}.")
             if not vectors and not terms:
                 return Answer((), "I can't look for similar photos yet.", self._model.notice)
-        if encoder is not None and terms:
-            vectors.append(await encoder.encode_text(query.words))
+        # What a name means is known from photos better than from how the word is spelt.
+        seen = besides if meant else query.words
+        if encoder is not None and words.terms(words.fold(seen)):
+            vectors.append(await encoder.encode_text(seen))
         candidates = await self._store.search(
             query.groups,
             query.audience,
@@ -148,6 +152,7 @@ class PhotoMemory:
             model=None if encoder is None else encoder.model,
             nearest=NEAREST,
             only=query.only,
+            names=meant,
         )
         hits = await self._hits(ranking.rank(terms, candidates), query)
         sentence = _sentence(query, len(hits[: query.top]), candidates.total)

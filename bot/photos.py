@@ -6,6 +6,7 @@ ShoeboxError                 anything a person should read as one line
 ├── UnknownGroup             no group of that name
 ├── ModelUnavailable         there is no encoder to find by meaning with
 ├── AnswerGone               buttons under an answer lead nowhere any more
+├── NameRefused              that can't be a name, or there are too many
 ├── NotAPhoto                these bytes can't become a photo, now or later
 └── FetchFailed              the original could not be had this time
     └── PhotoGone            ... and never will be again
@@ -55,6 +56,10 @@ class AnswerGone(ShoeboxError):
     """The answer under which somebody pressed a button is not kept, or was not theirs."""
 
 
+class NameRefused(ShoeboxError):
+    """What somebody wants to call a photo can't be a name; the message says why."""
+
+
 class TokenRefused(ShoeboxError):
     """The platform does not know this token."""
 
@@ -86,6 +91,9 @@ class Signal(StrEnum):
     MEANING = "meaning"
     TEXT = "text in the photo"
     CAPTION = "caption"
+    REPLY = "said about it"
+    NAME = "name"
+    """A name that the group gave, or photos that look like those it was given to."""
 
 
 class Task(StrEnum):
@@ -234,6 +242,13 @@ class Candidate:
     """Folded (see bot.words)."""
     text: str
     """Text read in the photo, folded."""
+    said: str = ""
+    """What was said in direct replies to it, folded."""
+    name: str = ""
+    """Of the group's names among the query's words the one that fits it best, as written."""
+    alike: float = 0.0
+    """How much it looks like what was named so: 0 like the median photo of the group, 1 the same.
+    Exactly 1 for photos that were named so themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +284,21 @@ class Hit:
     score: float
     """0..1; comparable within one answer only."""
     why: tuple[Signal, ...]
+    name: str = ""
+    """The group's own name for it that spoke (Signal.NAME), as written."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is there, in words. A name is somebody's words: to be shown harmlessly."""
+        return tuple(
+            f"{signal}: {self.name}" if signal is Signal.NAME else str(signal)
+            for signal in self.why
+        )
 
     @property
     def fit(self) -> str:
-        """The score in words. What words found fits; what meaning alone found looks like it."""
-        if set(self.why) != {Signal.MEANING}:
+        """The score in words. What words found fits; what was found by its looks looks like it."""
+        if not set(self.why) <= {Signal.MEANING, Signal.NAME}:
             return "fits very well" if self.score >= 0.6 else "fits well"
         if self.score >= 0.6:
             return "looks very much like it"
@@ -292,6 +317,41 @@ class Answer:
     """Leads on from this answer (see PhotoMemory.page); None: nothing to lead on to."""
     spare: tuple[Hit, ...] = ()
     """The next hits: they take the place of those that turn out to have vanished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A group's own word for something, and in how many photos it was shown what is meant."""
+
+    name: str
+    """As it was written first."""
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of the options that a photo was compared with, and what falls to it."""
+
+    option: str
+    share: float
+    """0..1; all shares of one verdict are 1 together."""
+
+    def bar(self, width: int = 10) -> str:
+        """The share as a bar of Unicode blocks, exact to an eighth of a character."""
+        eighths = round(self.share * width * 8)
+        whole, rest = divmod(eighths, 8)
+        blocks = "█" * whole + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+        return blocks + "░" * (width - len(blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the model thinks a photo shows, of some options; none if it can't tell."""
+
+    sentence: str
+    shares: tuple[Share, ...] = ()
+    """The largest first."""
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

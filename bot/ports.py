@@ -16,6 +16,7 @@ from bot.photos import (
     ImageSpec,
     Job,
     Model,
+    Name,
     Only,
     PhotoRef,
     Pixels,
@@ -131,9 +132,11 @@ class PhotoStore(Protocol):
         model: Model | None,
         nearest: int,
         only: Only = ALL,
+        names: Sequence[str] = (),
     ) -> Candidates:
         """Photos of these groups and this audience that hold any of the terms (folded), and the
-        `nearest` by cosine when (d,) query vectors of `model` are given."""
+        `nearest` by cosine when (d,) query vectors of `model` are given; of `names` (keys) those
+        that were named so and the `nearest` to them."""
         ...
 
     async def vector_of(
@@ -163,6 +166,12 @@ class PhotoStore(Protocol):
 
     @property
     def answers(self) -> AnswerStore: ...
+
+    @property
+    def replies(self) -> ReplyStore: ...
+
+    @property
+    def names(self) -> NameStore: ...
 
 
 class GroupStore(Protocol):
@@ -242,4 +251,40 @@ class AnswerStore(Protocol):
 
     async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
         """What somebody has asked before that begins so, latest first."""
+        ...
+
+
+class ReplyStore(Protocol):
+    """What was said in direct replies to photos. It goes with the photo."""
+
+    async def hear(self, group: str, channel: str, about: str, message: str, text: str) -> int:
+        """A message of this channel says something in reply to the post `about`, or says other
+        words now (none: nothing any more). Returns how many photos it is about."""
+        ...
+
+    async def unsay(self, group: str, channel: str, messages: Collection[str]) -> None:
+        """These messages are gone, and what they said with them."""
+        ...
+
+
+class NameStore(Protocol):
+    """What groups call what is in their photos, by examples. `key` is what makes it one name."""
+
+    async def give(self, photo: int, key: str, written: str, giver: str) -> None:
+        """This photo shows what is called so. Raises NameRefused where there are too many."""
+        ...
+
+    async def take_back(
+        self, group: str, audience: Audience, key: str, giver: str | None
+    ) -> tuple[int, int]:
+        """Take a name off the photos that `giver` gave it to (None: whoever did); returns how
+        many, and how many of the audience's still have it."""
+        ...
+
+    async def of(self, groups: Collection[str], audience: Audience) -> dict[str, Name]:
+        """The names of which the audience may see examples, by key in order; those are counted."""
+        ...
+
+    async def vector(self, photo: int, model: Model) -> Vector | None:
+        """The (d,) vector of a photo, if it has one."""
         ...

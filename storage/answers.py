@@ -36,9 +36,9 @@ class SqliteAnswers:
             )
             for hit in hits:
                 await db.execute(  # the photo may have been forgotten while it was ranked
-                    "INSERT INTO answer_photos (answer_id, rank, photo_id, score, why)"
-                    " SELECT ?, ?, id, ?, ? FROM photos WHERE id = ?",
-                    (token, hit.rank, hit.score, json.dumps(hit.why), hit.photo.id),
+                    "INSERT INTO answer_photos (answer_id, rank, photo_id, score, why, name)"
+                    " SELECT ?, ?, id, ?, ?, ? FROM photos WHERE id = ?",
+                    (token, hit.rank, hit.score, json.dumps(hit.why), hit.name, hit.photo.id),
                 )
         return int(token)
 
@@ -65,7 +65,8 @@ class SqliteAnswers:
             found = await rows(
                 db,
                 *scope.select(
-                    "answer_photos.rank, photos.id, answer_photos.score, answer_photos.why",
+                    "answer_photos.rank, photos.id, answer_photos.score, answer_photos.why,"
+                    " answer_photos.name",
                     "JOIN answer_photos ON answer_photos.photo_id = photos.id",
                     "AND answer_id = ? AND rank > ? ORDER BY rank",
                     (token, after),
@@ -77,8 +78,8 @@ class SqliteAnswers:
             )
         by_id = {photo.id: photo for photo in photos}
         return answer[0], [
-            Hit(rank, by_id[photo], score, tuple(map(Signal, json.loads(why))))
-            for rank, photo, score, why in found
+            Hit(rank, by_id[photo], score, tuple(map(Signal, json.loads(why))), name)
+            for rank, photo, score, why, name in found
             if photo in by_id
         ]
 

@@ -59,20 +59,26 @@ class Scope:
 
 
 async def by_words(db: aiosqlite.Connection, scope: Scope, terms: Sequence[str]) -> Texts:
-    """Photos whose caption or text holds any of the terms as a part (folded, >= 1 character)."""
+    """Photos whose caption, text or replies hold any of the terms as a part (folded, >= 1
+    character)."""
     if not terms:
         return {}
     conditions: list[str] = []
     values: list[object] = []
     if long := [term for term in terms if len(term) >= TRIGRAM]:
-        conditions.append(
-            "texts.photo_id IN (SELECT rowid FROM texts_index WHERE texts_index MATCH ?)"
-        )
-        values.append(" OR ".join('"' + term.replace('"', '""') + '"' for term in long))
+        conditions += [
+            "texts.photo_id IN (SELECT rowid FROM texts_index WHERE texts_index MATCH ?)",
+            "texts.photo_id IN (SELECT photo_id FROM replies WHERE id IN"
+            " (SELECT rowid FROM replies_index WHERE replies_index MATCH ?))",
+        ]
+        values += [" OR ".join('"' + term.replace('"', '""') + '"' for term in long)] * 2
     for term in terms:
         if len(term) < TRIGRAM:
-            conditions.append("instr(texts.caption, ?) OR instr(texts.text, ?)")
-            values += [term, term]
+            conditions.append(
+                "instr(texts.caption, ?) OR instr(texts.text, ?) OR EXISTS (SELECT 1 FROM replies"
+                " WHERE replies.photo_id = photos.id AND instr(replies.text, ?))"
+            )
+            values += [term, term, term]
     sql, bound = scope.select(
         "photos.id, texts.caption, texts.text",
         "JOIN texts ON texts.photo_id = photos.id",

@@ -33,6 +33,8 @@ from storage import search
 from storage.answers import SqliteAnswers
 from storage.connection import Database
 from storage.groups import UPSERT, SqliteGroups
+from storage.names import SqliteNames, alike
+from storage.replies import SqliteReplies, said_of
 from storage.rows import row, rows, stored_photos, value
 from storage.vectors import from_blob, to_blob
 
@@ -48,6 +50,8 @@ class SqliteStore:
         self._clock = clock
         self.groups = SqliteGroups(self._db)
         self.answers = SqliteAnswers(self._db, clock)
+        self.replies = SqliteReplies(self._db)
+        self.names = SqliteNames(self._db)
 
     async def __aenter__(self) -> Self:
         await self._db.open()
@@ -273,20 +277,26 @@ class SqliteStore:
         model: Model | None,
         nearest: int,
         only: Only = ALL,
+        names: Sequence[str] = (),
     ) -> Candidates:
         scope = search.Scope(groups, audience, only)
         async with self._db.read() as db:
             total = await value(db, *scope.select("count(*)"))
             words = await search.by_words(db, scope, terms)
+            named = await alike(db, groups, audience, only, names, model, nearest)
             if not vectors or model is None:
                 cosines: dict[int, float] = {}
                 median = 0.0
             else:
                 found = await search.by_meaning(db, scope, vectors, model)
-                cosines, median = found.result(nearest, words)
-            missing = [photo for photo in cosines if photo not in words]
+                cosines, median = found.result(nearest, {*words, *named})
+            missing = [photo for photo in (cosines | named) if photo not in words]
             words.update(await search.words_of(db, missing))
-        items = [Candidate(p, cosines.get(p), *texts) for p, texts in sorted(words.items())]
+            said = await said_of(db, words)
+        items = [
+            Candidate(p, cosines.get(p), *texts, said.get(p, ""), *named.get(p, ("", 0.0)))
+            for p, texts in sorted(words.items())
+        ]
         return Candidates(int(total), median, tuple(items))
 
     async def vector_of(

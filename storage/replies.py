@@ -1,0 +1,99 @@
+"""What was said in direct replies to photos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+import aiosqlite
+
+from bot.words import fold
+from storage.connection import Database
+from storage.rows import rows, value
+
+MOST_REPLIES = 50
+"""Of a photo; the first ones stay."""
+MOST_CHARACTERS = 500
+"""Of a reply."""
+
+
+class SqliteReplies:
+    """ReplyStore on SQLite. A row is one reply to one photo, so that it goes with either."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def hear(self, group: str, channel: str, about: str, message: str, text: str) -> int:
+        folded = fold(text[:MOST_CHARACTERS])[:MOST_CHARACTERS]
+        async with self._db.write() as db:
+            photos = await _photos_about(db, group, channel, about)
+            if not folded:
+                await _unsay(db, photos, [message])
+                return 0
+            for photo in photos:
+                await db.execute(
+                    "INSERT INTO replies (photo_id, message, text) SELECT ?1, ?2, ?3"
+                    " WHERE (SELECT count(*) FROM replies WHERE photo_id = ?1 AND message <> ?2)"
+                    f" < {MOST_REPLIES}"
+                    " ON CONFLICT (photo_id, message) DO UPDATE SET text = excluded.text",
+                    (photo, message, folded),
+                )
+        return len(photos)
+
+    async def unsay(self, group: str, channel: str, messages: Collection[str]) -> None:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                "SELECT replies.photo_id FROM replies JOIN photos ON photos.id = replies.photo_id"
+                " JOIN posts ON posts.id = post_id JOIN groups ON groups.id = posts.group_id"
+                " WHERE replies.message IN (SELECT value FROM json_each(?))"
+                " AND groups.key = ? AND posts.channel = ?",
+                (json.dumps(list(messages)), group, channel),
+            )
+        if found:  # most deleted messages were no replies: nothing is written for them
+            async with self._db.write() as db:
+                await _unsay(db, [photo for (photo,) in found], messages)
+
+
+async def said_of(db: aiosqlite.Connection, photos: Collection[int]) -> dict[int, str]:
+    """What was said about each of these photos, reply by reply; only those that have any."""
+    found = await rows(
+        db,
+        "SELECT photo_id, group_concat(text, char(10)) FROM (SELECT photo_id, text FROM replies"
+        " WHERE photo_id IN (SELECT value FROM json_each(?)) ORDER BY photo_id, id)"
+        " GROUP BY photo_id",
+        (json.dumps(list(photos)),),
+    )
+    return dict(found)
+
+
+async def _photos_about(
+    db: aiosqlite.Connection, group: str, channel: str, about: str
+) -> list[int]:
+    """The photos of a message, and of the album that it is part of."""
+    post = await rows(
+        db,
+        "SELECT posts.id, album FROM posts JOIN groups ON groups.id = group_id"
+        " WHERE groups.key = ? AND channel = ? AND message = ?",
+        (group, channel, about),
+    )
+    if not post:
+        return []
+    found = await value(
+        db,
+        "SELECT json_group_array(photos.id) FROM photos JOIN posts ON posts.id = post_id"
+        " WHERE posts.id = ?1 OR (?2 <> '' AND posts.album = ?2 AND posts.channel = ?3"
+        " AND posts.group_id = (SELECT group_id FROM posts WHERE id = ?1))",
+        (*post[0], channel),
+    )
+    return [int(photo) for photo in json.loads(found)]
+
+
+async def _unsay(
+    db: aiosqlite.Connection, photos: Collection[int], messages: Collection[str]
+) -> None:
+    await db.execute(
+        "DELETE FROM replies WHERE photo_id IN (SELECT value FROM json_each(?))"
+        " AND message IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(photos)), json.dumps(list(messages))),
+    )
