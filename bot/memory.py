@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from bot import names, ranking, words
+from bot import names, ranking, words, zeroshot
 from bot.decoder import Decoder
+from bot.narrowing import narrow
 from bot.photos import (
     ALL,
     Answer,
@@ -18,11 +20,13 @@ from bot.photos import (
     Post,
     Query,
     Remembered,
+    Signal,
     StoredPhoto,
     Task,
     Vector,
+    Verdict,
 )
-from bot.ports import ChatAdapter, Encoder, GroupStore, PhotoStore
+from bot.ports import ChatAdapter, Encoder, GroupStore, PhotoStore, ReplyStore
 
 NEAREST = 200
 """How many photos the meaning may bring in; words bring in their own."""
@@ -81,6 +85,16 @@ class PhotoMemory:
         return self._store.groups
 
     @property
+    def replies(self) -> ReplyStore:
+        """What was said in direct replies to photos."""
+        return self._store.replies
+
+    @property
+    def names(self) -> names.Names:
+        """What groups call what is in their photos."""
+        return names.Names(self._store.names)
+
+    @property
     def news(self) -> asyncio.Event:
         """Set at the next reason to look for work; ask for it before looking."""
         return self._news
@@ -126,13 +140,15 @@ class PhotoMemory:
 
     async def find(self, query: Query) -> Answer:
         """The best photos for these words, or like that photo, among those the audience may see."""
-        terms = words.terms(words.fold(query.words))
-        if not terms and query.like is None:
-            return Answer((), "Say what to look for, e.g. /find birthday cake")
+        encoder = self._model.encoder
+        asked, narrowed = query, await narrow(self._store.scopes, query, encoder, _now())
+        query, hint = narrowed.query, narrowed.hint
+        terms = words.terms(words.fold(" ".join((query.words, *narrowed.exact))))
+        if not terms and query.like is None and not narrowed.narrows:
+            return Answer((), "Say what to look for, e.g. /find birthday cake", hint=hint)
         known = await self._store.names.of(query.groups, query.audience)
         meant, besides = names.spoken(query.words, known)
         vectors: list[Vector] = []
-        encoder = self._model.encoder
         if query.like is not None:
             try:
                 vectors += await self._vectors_like(query.groups, query.like, encoder)
@@ -144,23 +160,27 @@ class PhotoMemory:
         seen = besides if meant else query.words
         if encoder is not None and words.terms(words.fold(seen)):
             vectors.append(await encoder.encode_text(seen))
-        candidates = await self._store.search(
-            query.groups,
-            query.audience,
-            terms=ranking.lookups(terms),
-            vectors=vectors,
-            model=None if encoder is None else encoder.model,
-            nearest=NEAREST,
-            only=query.only,
-            names=meant,
-        )
-        hits = await self._hits(ranking.rank(terms, candidates), query)
-        sentence = _sentence(query, len(hits[: query.top]), candidates.total)
+        if terms or vectors:
+            candidates = await self._store.search(
+                query.groups,
+                query.audience,
+                terms=ranking.lookups(terms),
+                vectors=vectors,
+                model=None if encoder is None else encoder.model,
+                nearest=NEAREST,
+                only=query.only,
+                names=meant,
+            )
+            ranked, total = ranking.rank(terms, candidates), candidates.total
+        else:
+            ranked, total = await self._newest(query)
+        hits = await self._hits(ranked, query)
+        sentence = _sentence(replace(query, words=asked.words), len(hits[: query.top]), total)
         notice, spare = self._model.notice, hits[query.top :]
-        answer = Answer(hits[: query.top], sentence, notice, spare=spare)
+        answer = Answer(hits[: query.top], sentence, notice, spare=spare, hint=hint)
         if not query.asker or not hits:
             return answer
-        token = await self._store.answers.keep(query.place, query.asker, query.words, hits)
+        token = await self._store.answers.keep(query.place, query.asker, asked.words, hits)
         return replace(answer, token=token)
 
     async def page(self, token: int, query: Query, after: int) -> Answer:
@@ -205,6 +225,28 @@ class PhotoMemory:
         """Forget all posts of a channel that is no more; returns how many."""
         return await self._store.forget_channel(group, channel)
 
+    async def posted(self, group: str, channel: str, message: str) -> list[StoredPhoto]:
+        """The photos that are remembered of a message, in their order."""
+        return await self._store.posted(group, channel, message)
+
+    async def which(self, words: str, ref: PhotoRef, photo: int | None = None) -> Verdict:
+        """Which of the options among these words a photo shows; `photo`: if it is remembered."""
+        options = zeroshot.options_in(words)
+        encoder = self._model.encoder
+        if not zeroshot.FEWEST <= len(options) <= zeroshot.MOST:
+            return Verdict(zeroshot.HOW)
+        if encoder is None:
+            return Verdict("Without a model I can't look at photos.", notice=self._model.notice)
+        try:
+            vector = None
+            if photo is not None:
+                vector = await self._store.names.vector(photo, encoder.model)
+            if vector is None:
+                vector = await self._look(ref, encoder)
+            return await zeroshot.judge(encoder, vector, options)
+        except (NotAPhoto, FetchFailed) as reason:
+            return Verdict(f"I can't look at that photo: {reason}.")
+
     async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:
         """Every post of this photo that a group remembers, oldest first."""
         return await self._store.copies(group, ref)
@@ -220,10 +262,23 @@ class PhotoMemory:
             return []
         known = await self._store.vector_of(groups, ref, encoder.model)
         if known is None:
-            data = await fetch(self._adapters, ref)
-            pixels = await self._decoder.pixels(data, encoder.image_spec)
-            known = (await encoder.encode_images(pixels[None]))[0]
+            known = await self._look(ref, encoder)
         return [known]
+
+    async def _look(self, ref: PhotoRef, encoder: Encoder) -> Vector:
+        """The vector of a photo that is not remembered. Raises NotAPhoto, FetchFailed."""
+        data = await fetch(self._adapters, ref)
+        pixels = await self._decoder.pixels(data, encoder.image_spec)
+        vector: Vector = (await encoder.encode_images(pixels[None]))[0]
+        return vector
+
+    async def _newest(self, query: Query) -> tuple[list[ranking.Ranked], int]:
+        """All that a question without words is about, the newest first, and how many they are."""
+        total, newest = await self._store.scopes.newest(
+            query.groups, query.audience, query.only, NEAREST
+        )
+        why = (Signal.NEWEST,)
+        return [ranking.Ranked(photo, 1.0, why) for photo in newest], total
 
     async def _hits(self, ranked: Sequence[ranking.Ranked], query: Query) -> tuple[Hit, ...]:
         """The first of them that still exist, without the photo that they are to be like."""
@@ -257,6 +312,10 @@ async def fetch(adapters: Mapping[str, ChatAdapter], ref: PhotoRef) -> bytes:
     if adapter is None:
         raise FetchFailed(f"{ref.platform} is not switched on")
     return await adapter.fetch(ref)
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
 
 
 def _sentence(query: Query, found: int, total: int) -> str:

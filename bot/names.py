@@ -6,11 +6,50 @@ import re
 from collections.abc import Collection
 
 from bot import words
-from bot.photos import NameRefused
+from bot.photos import Audience, Name, NameRefused, StoredPhoto
+from bot.ports import NameStore
 from bot.ranking import FILLERS
 
 LONGEST = 40
 _SMALL_WORDS = rf"(?:\b(?:{'|'.join(map(re.escape, sorted(FILLERS)))})\s+)*"
+
+
+class Names:
+    """What a group calls what is in its photos: one verb a method, each with what to say."""
+
+    def __init__(self, store: NameStore) -> None:
+        self._store = store
+
+    async def give(self, photo: StoredPhoto, name: str, giver: str, audience: Audience) -> str:
+        """Call what is in a photo so. Raises NameRefused with what to tell them."""
+        if photo.refused is not None:
+            raise NameRefused(f"I can't look at that photo: {photo.refused}.")
+        key, written = checked(name)
+        await self._store.give(photo.id, key, written, giver)
+        known = (await self._store.of([photo.post.group], audience)).get(key)
+        if known is None:
+            raise NameRefused("I don't remember that photo.")
+        examples = "one example" if known.examples == 1 else f"{known.examples} examples"
+        more = " Name it in another photo too, and I find it better." if known.examples < 3 else ""
+        return f"“{written}” now has {examples}.{more}"
+
+    async def take_back(
+        self, group: str, audience: Audience, name: str, giver: str | None
+    ) -> str:
+        """Take a name away from where `giver` gave it; None: an admin does, from everywhere."""
+        key = key_of(name)
+        gone, left = await self._store.take_back(group, audience, key, giver)
+        written = " ".join(name.split())[:LONGEST]
+        if left:
+            others = "Only who gave a name, or an admin, can take it away."
+            return f"Your examples of “{written}” are gone. {others}" if gone else others
+        if gone:
+            return f"“{written}” is no longer a name here."
+        return "There is no such name here. /names lists those there are."
+
+    async def of(self, groups: Collection[str], audience: Audience) -> list[Name]:
+        """The names of which the audience may see examples."""
+        return list((await self._store.of(groups, audience)).values())
 
 
 def checked(name: str) -> tuple[str, str]:

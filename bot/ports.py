@@ -149,6 +149,10 @@ class PhotoStore(Protocol):
         """The photos of these ids that still exist, in the order asked."""
         ...
 
+    async def posted(self, group: str, channel: str, message: str) -> list[StoredPhoto]:
+        """The photos of a message, in their order."""
+        ...
+
     async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:
         """Every photo of a group with that platform and key, oldest first."""
         ...
@@ -166,6 +170,9 @@ class PhotoStore(Protocol):
 
     @property
     def answers(self) -> AnswerStore: ...
+
+    @property
+    def scopes(self) -> ScopeStore: ...
 
     @property
     def replies(self) -> ReplyStore: ...
@@ -223,6 +230,27 @@ class GroupStore(Protocol):
 
     async def status(self, group: str | None = None) -> list[GroupStatus]:
         """Every group, or one, in numbers."""
+        ...
+
+
+class ScopeStore(Protocol):
+    """What lies within groups, of which an audience sees a part."""
+
+    async def people(self, groups: Collection[str], audience: Audience) -> list[tuple[str, str]]:
+        """(id, name) of everybody who has posted photos that this audience may see; somebody who
+        posted under several names is there with each."""
+        ...
+
+    async def cosines(
+        self, groups: Collection[str], audience: Audience, vector: Vector, model: Model
+    ) -> dict[int, float]:
+        """How near each photo that `model` has embedded is to a (d,) query vector."""
+        ...
+
+    async def newest(
+        self, groups: Collection[str], audience: Audience, only: Only, most: int
+    ) -> tuple[int, list[int]]:
+        """How many photos there are, and the ones that were posted last, newest first."""
         ...
 
 

@@ -36,6 +36,7 @@ from storage.groups import UPSERT, SqliteGroups
 from storage.names import SqliteNames, alike
 from storage.replies import SqliteReplies, said_of
 from storage.rows import row, rows, stored_photos, value
+from storage.scopes import SqliteScopes
 from storage.vectors import from_blob, to_blob
 
 SOON = 60.0
@@ -50,6 +51,7 @@ class SqliteStore:
         self._clock = clock
         self.groups = SqliteGroups(self._db)
         self.answers = SqliteAnswers(self._db, clock)
+        self.scopes = SqliteScopes(self._db)
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
 
@@ -320,6 +322,10 @@ class SqliteStore:
             )
         by_id = {photo.id: photo for photo in found}
         return [by_id[photo] for photo in ids if photo in by_id]
+
+    async def posted(self, group: str, channel: str, message: str) -> list[StoredPhoto]:
+        async with self._db.read() as db:
+            return await _photos_of_post(db, group, channel, message)
 
     async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:
         async with self._db.read() as db:
