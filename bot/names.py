@@ -33,9 +33,7 @@ class Names:
         more = " Name it in another photo too, and I find it better." if known.examples < 3 else ""
         return f"“{written}” now has {examples}.{more}"
 
-    async def take_back(
-        self, group: str, audience: Audience, name: str, giver: str | None
-    ) -> str:
+    async def take_back(self, group: str, audience: Audience, name: str, giver: str | None) -> str:
         """Take a name away from where `giver` gave it; None: an admin does, from everywhere."""
         key = key_of(name)
         gone, left = await self._store.take_back(group, audience, key, giver)

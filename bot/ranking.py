@@ -76,9 +76,7 @@ def rank(terms: Sequence[str], candidates: Candidates) -> list[Ranked]:
     weights = [
         _rarity(
             sum(
-                1
-                for c, t, r in zip(captions, texts, replies, strict=True)
-                if c[n] or t[n] or r[n]
+                1 for c, t, r in zip(captions, texts, replies, strict=True) if c[n] or t[n] or r[n]
             ),
             candidates.total,
         )
@@ -88,9 +86,7 @@ def rank(terms: Sequence[str], candidates: Candidates) -> list[Ranked]:
     best = max((i.cosine for i in candidates.items if i.cosine is not None), default=0.0)
     has_names = any(item.name for item in candidates.items)
     ranked: list[Ranked] = []
-    for item, caption, text, reply in zip(
-        candidates.items, captions, texts, replies, strict=True
-    ):
+    for item, caption, text, reply in zip(candidates.items, captions, texts, replies, strict=True):
         by_caption = sum(w * quality for w, quality in zip(weights, caption, strict=True))
         by_text = sum(w * quality for w, quality in zip(weights, text, strict=True))
         by_reply = sum(w * quality for w, quality in zip(weights, reply, strict=True))

@@ -79,10 +79,10 @@ async def judge(encoder: Encoder, photo: Vector, options: Sequence[str]) -> Verd
     found = tuple(Share(option, share) for option, share in ordered)
     notice = None
     if by_itself:
-        best = 1 / (1 + math.exp(-float(logits.max())))
+        alone = Share(found[0].option, 1 / (1 + math.exp(-float(logits.max()))))
         notice = (
-            f"This model judges each option by itself ({percent(best)} for the first); the bars "
-            "are shares of what it gives to all of them."
+            f"This model judges each option by itself: the first gets {alone.percent}. The bars "
+            "are shares of what all of them get."
         )
     return Verdict(_sentence(found[0]), found, notice)
 
@@ -98,10 +98,6 @@ def separate(logits: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Vector:
     """Probabilities of options of which each is true or not, as shares of their sum."""
     logs = -np.logaddexp(0, -logits)
     return softmax(logs)
-
-
-def percent(share: float) -> str:
-    return "under 1 %" if share < 0.005 else f"{share:.0%}".replace("%", " %")
 
 
 async def _meaning(encoder: Encoder, option: str) -> Vector:

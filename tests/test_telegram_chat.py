@@ -427,7 +427,10 @@ async def test_commands_are_offered_where_they_work(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         offered = {k: [c["command"] for c in v] for k, v in at.world.commands.items()}
         assert offered == {
-            "all_group_chats": ["find", "similar", "forget", "stats", "help"],
-            "all_private_chats": ["find", "similar", "stats", "help"],
+            "all_group_chats": [
+                *("find", "similar", "name", "names", "unname", "which"),
+                *("forget", "stats", "help"),
+            ],
+            "all_private_chats": ["find", "similar", "names", "which", "stats", "help"],
         }
         assert group_id(at.family.id).startswith("telegram:-100")

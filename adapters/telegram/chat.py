@@ -18,7 +18,7 @@ from telegram import (
 )
 from telegram.error import ChatMigrated, InvalidToken, TelegramError
 
-from adapters.telegram import text
+from adapters.telegram import replies, text
 from adapters.telegram.answers import Answers
 from adapters.telegram.bot import connect, is_gone, reason
 from adapters.telegram.buttons import Buttons
@@ -189,6 +189,8 @@ class TelegramChat:
             await self._memory.remember(post)
             if not self._is_to_us(message):
                 await self._groups.saw_photo(message.chat.id)
+        else:
+            await replies.hear(self._memory, message)
 
     def _is_to_us(self, message: Message) -> bool:
         """Whether it would be shown to us even where Telegram hides photos: as a reply to us."""
@@ -197,7 +199,8 @@ class TelegramChat:
         return sender is not None and sender.id == self._bot.id
 
     async def _take_edit(self, message: Message) -> None:
-        """Another caption, another photo, or a photo where there was none."""
+        """Another caption, another photo, a photo where there was none, another reply."""
+        await replies.hear(self._memory, message)
         if command_in(message, self._bot.username):
             return
         post = as_post(message)

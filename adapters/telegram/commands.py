@@ -17,18 +17,20 @@ from adapters.telegram import text
 from adapters.telegram.answers import Answers
 from adapters.telegram.groups import Groups
 from adapters.telegram.members import Members
-from adapters.telegram.places import Place
+from adapters.telegram.names import Names
+from adapters.telegram.places import ELSEWHERE, Place
 from adapters.telegram.posts import author_of, photo_of
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, Audience, PhotoRef, Query
+from bot.photos import EVERYONE, PhotoRef, Query
 
 SHOWN = 3
 STALE = timedelta(minutes=15)
 """Questions older than this, asked while the bot was away, are no longer answered."""
-ELSEWHERE = Audience(None, protected=False)
-"""Who reads an answer outside the group: no photo that may not leave its chat."""
 DEEP_LINK = "group"
-KNOWN = ("find", "similar", "forget", "stats", "help", "start")
+KNOWN = (
+    *("find", "similar", "forget", "stats", "help", "start"),
+    *("name", "names", "unname", "which"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Commands:
         self._members = members
         self._groups = groups
         self._username = username
+        self._names = Names(memory, answers, members, groups)
 
     async def answer(self, message: Message, command: Command) -> None:
         """Raises TelegramError, ShoeboxError."""
@@ -82,6 +85,15 @@ class Commands:
                 await self._find(place, message, command)
             case "forget":
                 await self._forget(place, message, command.words)
+            case "name":
+                await self._names.give(place, message, command.words)
+            case "names":
+                await self._names.list(place)
+            case "unname":
+                admin = place.group is not None and await self.is_admin(message)
+                await self._names.take_back(place, message, command.words, admin)
+            case "which":
+                await self._names.which(place, message, command.words)
             case "stats":
                 await self._stats(place, message)
             case "start" if place.private and command.words.startswith(DEEP_LINK):
@@ -116,7 +128,8 @@ class Commands:
             return Query((group,), words, EVERYONE, SHOWN, like, group, asker)
         shared = await self._members.shared(place.chat)
         groups = tuple(group.id for group in shared)
-        return Query(groups, words, ELSEWHERE, SHOWN, like, None, asker)
+        titles = tuple((group.name, group.id) for group in shared)
+        return Query(groups, words, ELSEWHERE, SHOWN, like, None, asker, titles=titles)
 
     async def _forget(self, place: Place, message: Message, words: str) -> None:
         if place.group is None:

@@ -12,9 +12,9 @@ from telegram.error import BadRequest
 
 from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot
-from adapters.telegram.commands import ELSEWHERE
 from adapters.telegram.files import is_there
 from adapters.telegram.members import Members
+from adapters.telegram.places import ELSEWHERE
 from adapters.telegram.posts import Original
 from bot.memory import PhotoMemory
 from bot.photos import Hit, Query
@@ -36,7 +36,9 @@ class Inline:
         if words := " ".join(inline.query.split()):
             shared = await self._members.shared(inline.from_user.id)
             if groups := tuple(group.id for group in shared):
-                answer = await self._memory.find(Query(groups, words, ELSEWHERE, OFFERED))
+                titles = tuple((group.name, group.id) for group in shared)
+                query = Query(groups, words, ELSEWHERE, OFFERED, titles=titles)
+                answer = await self._memory.find(query)
                 hits = [hit for hit in answer.hits if not hit.photo.post.spoiler]
         try:
             await self._answer(inline, hits)

@@ -10,6 +10,10 @@ from telegram import Chat, MaybeInaccessibleMessage, Message, ReplyParameters
 from telegram.error import ChatMigrated
 
 from adapters.telegram.posts import group_id
+from bot.photos import Audience
+
+ELSEWHERE = Audience(None, protected=False)
+"""Who reads an answer outside the group: no photo that may not leave its chat."""
 
 Moved = Callable[[int, int], Awaitable[None]]
 """Told the old and the new id of a chat that has moved."""

@@ -8,11 +8,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.photos import GroupStatus, Hit, Signal
+from bot.photos import GroupStatus, Hit, Name, Signal, Verdict
 
 MOST_CAPTION = 1024
 """UTF-16 code units that Telegram allows under a photo, counted without markup."""
 MOST_MESSAGE = 4096
+MOST_NAMES = 60
+"""Names that one message lists."""
 NAME, SNIPPET, WORDS = 40, 120, 100
 """UTF-16 code units that are shown of names, captions and questions."""
 
@@ -25,6 +27,10 @@ _TEMPTING = re.compile(r"([@#$/]|(?<=\w)[.:](?=\S))")
 GROUP_COMMANDS = (
     ("find", "find photos of this group: /find birthday cake"),
     ("similar", "as a reply to a photo: others like it"),
+    ("name", "as a reply to a photo: call what is in it so: /name the goose"),
+    ("names", "what this group calls things"),
+    ("unname", "take a name away: /unname the goose"),
+    ("which", "as a reply to a photo: which is it? /which cat, dog or cake"),
     ("forget", "as a reply to a photo: forget it"),
     ("stats", "how many photos are remembered here"),
     ("help", "what I do and what I keep"),
@@ -32,6 +38,8 @@ GROUP_COMMANDS = (
 PRIVATE_COMMANDS = (
     ("find", "find photos of the groups we share: /find birthday cake"),
     ("similar", "with a photo: others like it"),
+    ("names", "what our groups call things"),
+    ("which", "with a photo: which is it? /which cat, dog or cake"),
     ("stats", "the groups we share"),
     ("help", "what I do and what I keep"),
 )
@@ -40,9 +48,17 @@ GROUP_HELP = """<b>I remember the photos of this group.</b>
 Post photos as always. Months later:
 • /find <i>birthday cake</i> shows the photos that fit. By what is to be seen, by text in the \
 photo, by caption.
+• Among the words: <code>-people</code> takes away, <code>"two words"</code> must be there just \
+so, and <code>from:ann</code>, <code>after:2024-05</code>, <code>before:</code>, <code>on:</code> \
+or <i>last summer</i> narrow it.
 • /find as a reply to a photo: like this one, but <i>at night</i>.
 • /similar as a reply to a photo: others like it. A photo sent with /similar or /find is a \
 question: I don't keep it.
+• /name <i>the goose</i> as a reply to a photo: from then on /find <i>the goose</i> finds what \
+looks like it, the better the more photos you name. /names lists what you call things, \
+/unname <i>the goose</i> takes a name away.
+• /which <i>cat, dog or cake</i> as a reply to a photo: what I take it for.
+• What you say in reply to a photo helps to find it.
 • /forget as a reply to a photo: gone from my memory, for who posted it and for admins. I am not \
 told when a message is deleted; this tells me.
 • /forget everything: an admin empties my memory of this group.
@@ -50,14 +66,19 @@ told when a message is deleted; this tells me.
 In a private chat with me, /find searches the groups that we share."""
 
 PRIVATE_HELP = """<b>I remember the photos of groups.</b>
-Send me words, or /find <i>birthday cake</i>: I look through the groups that we share. Send me a \
-photo, and I look for others like it; I don't keep it.
+Send me words, or /find <i>birthday cake</i>: I look through the groups that we share. \
+<code>-people</code> takes away, <code>"two words"</code> must be there just so, and \
+<code>from:ann</code>, <code>in:"the group"</code>, <code>after:2024-05</code>, \
+<code>before:</code>, <code>on:</code> or <i>last summer</i> narrow it. Send me a \
+photo, and I look for others like it; I don't keep it. /which <i>cat, dog or cake</i> under a \
+photo: what I take it for. /names: what our groups call things.
 /stats names the groups that we share. Add me to a group, and I remember the photos that are \
 posted there from then on."""
 
 GREETING = """<b>Hello! I remember the photos of this group.</b>
 Post them as always. Months later /find <i>birthday cake</i> brings the right ones back.
-I keep who posted a photo and when, its caption, the text in it, and what it shows as numbers; \
+I keep who posted a photo and when, its caption, what is said in reply to it, the text in it, and \
+what it shows as numbers; \
 the photos themselves stay with Telegram. Only members of this group can find them. They train \
 nothing. /forget as a reply makes me forget a photo; send me away, and I forget them all {when}. \
 /help tells more."""
@@ -71,6 +92,11 @@ FIND_HOW = "Say what to look for: /find birthday cake"
 SIMILAR_HOW = "Reply to a photo with /similar, or send a photo with /similar as its caption."
 FORGET_HOW = "Reply to a photo with /forget. Admins: /forget everything"
 FORGET_WHERE = "Photos are forgotten in their group: reply to one there with /forget"
+NAME_HOW = "Reply to a photo with what to call what is in it: /name the goose"
+NAME_WHERE = "Names are given, and taken away, in the group that uses them."
+UNNAME_HOW = "Say which name to take away: /unname the goose"
+NO_NAMES = "There are no names yet. Reply to a photo with /name the goose"
+WHICH_HOW = "Reply to a photo with some options: /which cat, dog or cake"
 NOT_KNOWN = "I don't remember that photo."
 NOT_YOURS = "Only who posted a photo, or an admin, can make me forget it."
 ADMINS_ONLY = "Only an admin can do that."
@@ -133,6 +159,26 @@ def stats(status: GroupStatus | None) -> str:
     return line + "."
 
 
+def names(known: Sequence[Name]) -> str:
+    """What a group calls things, as HTML."""
+    if not known:
+        return NO_NAMES
+    lines = [f"<b>{plain(each.name, NAME)}</b>: {count(each.examples, 'photo')}" for each in known]
+    return "\n".join(lines[:MOST_NAMES] + ["…"] * (len(lines) > MOST_NAMES))
+
+
+def verdict(found: Verdict) -> str:
+    """What a photo shows, in words and bars, as HTML."""
+    lines = [plain(found.sentence, MOST_MESSAGE // 4)]
+    lines += [
+        f"<code>{each.bar()}</code> {each.percent} {plain(each.option, NAME)}"
+        for each in found.shares
+    ]
+    if found.notice:
+        lines.append(f"<i>{html.escape(found.notice[: MOST_MESSAGE // 4])}</i>")
+    return "\n".join(lines)
+
+
 def count(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
@@ -142,8 +188,8 @@ def _about(hit: Hit, named: bool, snippet: int) -> str:
     parts = [f"<b>{plain(post.author_name, NAME) or 'somebody'}</b>", _day(post.posted_at)]
     if named:
         parts.append(f"in <b>{plain(post.group_name, NAME) or 'a group'}</b>")
-    if why := [str(signal) for signal in hit.why if signal is not Signal.MEANING]:
-        parts.append(" and ".join(why))
+    if why := [reason for reason in hit.reasons if reason != Signal.MEANING]:
+        parts.append(plain(" and ".join(why), WORDS))
     if post.link:
         parts.append(f'<a href="{html.escape(post.link)}">original</a>')
     line = " · ".join(parts)
