@@ -25,15 +25,19 @@ class SqliteReplies:
 
     async def hear(self, group: str, channel: str, about: str, message: str, text: str) -> int:
         folded = fold(text[:MOST_CHARACTERS])[:MOST_CHARACTERS]
-        async with self._db.write() as db:
+        async with self._db.read() as db:
             photos = await _photos_about(db, group, channel, about)
+        if not photos:  # most replies are about no photo: nothing is written for them
+            return 0
+        async with self._db.write() as db:
             if not folded:
                 await _unsay(db, photos, [message])
                 return 0
             for photo in photos:
-                await db.execute(
-                    "INSERT INTO replies (photo_id, message, text) SELECT ?1, ?2, ?3"
-                    " WHERE (SELECT count(*) FROM replies WHERE photo_id = ?1 AND message <> ?2)"
+                await db.execute(  # the photo may have been forgotten meanwhile
+                    "INSERT INTO replies (photo_id, message, text) SELECT id, ?2, ?3 FROM photos"
+                    " WHERE id = ?1 AND (SELECT count(*) FROM replies"
+                    " WHERE photo_id = ?1 AND message <> ?2)"
                     f" < {MOST_REPLIES}"
                     " ON CONFLICT (photo_id, message) DO UPDATE SET text = excluded.text",
                     (photo, message, folded),
@@ -50,7 +54,7 @@ class SqliteReplies:
                 " AND groups.key = ? AND posts.channel = ?",
                 (json.dumps(list(messages)), group, channel),
             )
-        if found:  # most deleted messages were no replies: nothing is written for them
+        if found:
             async with self._db.write() as db:
                 await _unsay(db, [photo for (photo,) in found], messages)
 

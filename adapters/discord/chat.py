@@ -15,9 +15,10 @@ from discord import Interaction, Message
 from adapters.discord.answers import Answers
 from adapters.discord.buttons import Buttons
 from adapters.discord.client import LIBRARY, Client, OneLine
-from adapters.discord.commands import Commands, guarded, offer
+from adapters.discord.commands import Commands, offer
 from adapters.discord.files import REACH, Files, reason
 from adapters.discord.forgetting import Forgetting
+from adapters.discord.guarding import guarded
 from adapters.discord.guilds import Guilds
 from adapters.discord.history import History
 from adapters.discord.inbox import Inbox
@@ -210,6 +211,8 @@ class Session:
     def deleted(self, guild: int, channel: int, messages: list[int]) -> None:
         async def take() -> None:
             for key in await self._keys(guild, channel):
+                gone = [str(message) for message in messages]
+                await self._memory.replies.unsay(group_id(guild), key, gone)
                 for message in messages:
                     if await self._memory.knows(group_id(guild), key, str(message)):
                         await self._memory.forget(group_id(guild), key, str(message))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +15,9 @@ from adapters.discord.answers import Answers
 from adapters.discord.buttons import offered
 from adapters.discord.files import Files
 from adapters.discord.forgetting import Forgetting
+from adapters.discord.guarding import guarded
 from adapters.discord.history import History
+from adapters.discord.names import LONGEST_NAME, LONGEST_OPTIONS, Names
 from adapters.discord.pictures import picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import Original, as_post, ref_of
@@ -76,6 +77,7 @@ class Commands:
         self._files = files
         self.forgetting = forgetting
         self.history = history
+        self.names = Names(memory, rooms, files)
 
     async def find(
         self,
@@ -137,6 +139,14 @@ class Commands:
             await self.forgetting.offer(interaction, await self._hits_in(interaction, message))
         else:
             await self.forgetting.forget_message(interaction, message)
+
+    async def name(self, interaction: Interaction, message: Message) -> None:
+        """*Name this…*"""
+        await self.names.name(interaction, message, self._hits_in)
+
+    async def which_of(self, interaction: Interaction, message: Message) -> None:
+        """*Which is it?*"""
+        await self.names.which_of(interaction, message, self._hits_in)
 
     async def stats(self, interaction: Interaction) -> None:
         assert interaction.guild is not None
@@ -207,7 +217,7 @@ def offer(tree: Tree, commands: Commands) -> None:
                 await interaction.response.send_message(wrong, ephemeral=True)
                 return
         only = Only(
-            author="" if author is None else person_id(author.id),
+            authors=None if author is None else frozenset({person_id(author.id)}),
             after=None if after is None else dates.moment_of(after),
             before=None if before is None else dates.moment_of(before),
         )
@@ -227,6 +237,34 @@ def offer(tree: Tree, commands: Commands) -> None:
         private: bool = False,
     ) -> None:
         await guarded(interaction, commands.similar(interaction, image, words or "", private))
+
+    @tree.command(name="which", description="Which is it? I look at an image and say")
+    @app_commands.guild_only()
+    @app_commands.describe(
+        image="An image; it is a question, and not kept",
+        options="Some things that it could be: cat, dog or cake",
+        private="Answer to me alone",
+    )
+    async def which(
+        interaction: Interaction,
+        image: Attachment,
+        options: app_commands.Range[str, 1, LONGEST_OPTIONS],
+        private: bool = False,
+    ) -> None:
+        await guarded(interaction, commands.names.which(interaction, image, options, private))
+
+    @tree.command(name="names", description="What this server calls things")
+    @app_commands.guild_only()
+    async def names(interaction: Interaction) -> None:
+        await guarded(interaction, commands.names.list(interaction))
+
+    @tree.command(name="unname", description="Take a name away: for who gave it, and for admins")
+    @app_commands.guild_only()
+    @app_commands.describe(name="The name: the goose")
+    async def unname(
+        interaction: Interaction, name: app_commands.Range[str, 1, LONGEST_NAME]
+    ) -> None:
+        await guarded(interaction, commands.names.take_back(interaction, name))
 
     @tree.command(name="forget", description="How I forget photos; admins: everything at once")
     @app_commands.guild_only()
@@ -259,6 +297,16 @@ def offer(tree: Tree, commands: Commands) -> None:
     async def similar_to(interaction: Interaction, message: Message) -> None:
         await guarded(interaction, commands.similar_to(interaction, message))
 
+    @tree.context_menu(name=text.NAME_THIS)
+    @app_commands.guild_only()
+    async def name_this(interaction: Interaction, message: Message) -> None:
+        await guarded(interaction, commands.name(interaction, message))
+
+    @tree.context_menu(name=text.WHICH)
+    @app_commands.guild_only()
+    async def which_is_it(interaction: Interaction, message: Message) -> None:
+        await guarded(interaction, commands.which_of(interaction, message))
+
     @tree.context_menu(name=text.REMEMBER)
     @app_commands.guild_only()
     async def remember(interaction: Interaction, message: Message) -> None:
@@ -273,23 +321,3 @@ def offer(tree: Tree, commands: Commands) -> None:
 def mentions(tree: Tree) -> dict[str, str]:
     """How the commands are written in texts."""
     return {command.name: f"`/{command.name}`" for command in tree.get_commands()}
-
-
-async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
-    """Somebody who asks gets an answer, whatever happens."""
-    try:
-        await answering
-        return
-    except ShoeboxError as error:
-        log.error("Discord: a question could not be answered: %s", error)
-    except discord.DiscordException as error:
-        log.warning("Discord: an answer could not be given: %s", error)
-    except Exception:
-        log.exception("Discord: a question could not be answered")
-    try:
-        if interaction.response.is_done():
-            await interaction.followup.send(text.WENT_WRONG, ephemeral=True)
-        else:
-            await interaction.response.send_message(text.WENT_WRONG, ephemeral=True)
-    except discord.DiscordException:
-        log.info("Discord: nor could that be said")

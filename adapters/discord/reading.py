@@ -13,6 +13,7 @@ from adapters.discord.files import Files
 from adapters.discord.inbox import Inbox
 from adapters.discord.pictures import pictures_in
 from adapters.discord.posts import as_post
+from adapters.discord.replies import answered_by, hear
 from bot.memory import PhotoMemory
 
 PAGE = 100
@@ -44,12 +45,18 @@ class Reader:
         self._inbox = inbox
 
     async def take(self, message: Message) -> int:
-        """Keep what is to be kept of a message; returns how many photos are new."""
+        """Keep what is to be kept of a message, new or edited; returns how many photos are new."""
         post = as_post(message)
         if post is None:
+            await hear(self._memory, message)
             return 0
         self._files.pictures.see(*pictures_in(message))
         return len((await self._memory.remember(post)).added)
+
+    async def _take_answered(self, message: Message) -> int:
+        """Going backwards, a reply is read before the photo that it is about: take that first."""
+        about = message.reference.resolved if answered_by(message) and message.reference else None
+        return await self.take(about) if isinstance(about, Message) else 0
 
     async def older(self, source: Source, before: int | None) -> Page:
         """The page before a message, or the newest one. Raises discord.HTTPException."""
@@ -68,12 +75,16 @@ class Reader:
         async def read() -> Page:
             # Fetched in turn with what is told live: a message that is deleted now is either
             # not in the page any more, or its delete is taken in afterwards.
-            photos, ids = 0, list[int]()
+            photos, page = 0, list[Message]()
             async for message in source.history(
                 limit=PAGE, before=before, after=after, oldest_first=after is not None
             ):
+                page.append(message)
+            for message in sorted(page, key=lambda message: message.id):
+                if after is None:
+                    photos += await self._take_answered(message)
                 photos += await self.take(message)
-                ids.append(message.id)
+            ids = [message.id for message in page]
             return Page(len(ids), photos, min(ids, default=None), max(ids, default=None))
 
         return await self._inbox.put(source.guild.id, read)

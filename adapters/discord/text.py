@@ -7,11 +7,13 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.photos import GroupStatus, Hit, Signal
+from bot.photos import GroupStatus, Hit, Name, Signal, Verdict
 
 MOST_TEXT = 4000
 """Characters of all texts of one message
 (https://docs.discord.com/developers/components/reference#text-display)."""
+MOST_NAMES = 25
+"""Names that one message lists; it has at most 2000 characters."""
 NAME, SNIPPET, WORDS = 40, 120, 100
 """Characters that are shown of names, captions and questions."""
 JOINER = "\u2060"
@@ -19,12 +21,22 @@ JOINER = "\u2060"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 FIND, SIMILAR, REMEMBER, FORGET = "Find photos", "Find similar", "Remember this", "Forget this"
+NAME_THIS, WHICH = "Name this…", "Which is it?"
+NAME_ASKED = "What do you call what is in it?"
+WHICH_ASKED = "What could it be?"
 
 HELP = """**I remember the photos of this server.** Post photos as always. Months later:
 - {find} `birthday cake` shows the photos that fit: by what is to be seen, by text in the photo, \
 by what was said with it. Everybody in the channel sees the answer, so it holds only photos that \
 everybody there may see; with `private` you alone see it, and all that you may see is searched.
+- Among the words: `-people` takes away, `"two words"` must be there just so, and `from:ann`, \
+`in:#kitchen`, `after:2024-05`, `before:`, `on:` or *last summer* narrow it.
 - {similar} with an image: others like it. On a message: *Apps → Find similar*.
+- *Apps → Name this…* on a message: call what is in its photo `the goose`, and {find} `the goose` \
+finds what looks like it, the better the more photos you name. {names} lists the names, {unname} \
+takes one away.
+- *Apps → Which is it?* on a message, or {which} with an image: `cat, dog or cake`?
+- What is said in reply to a photo helps to find it.
 - *Apps → Forget this* on a message: gone from my memory, for who posted it and for moderators. \
 Deleting the message does the same.
 - *Apps → Remember this*: keeps a photo that I did not notice.
@@ -34,9 +46,9 @@ Deleting the message does the same.
 GREETING = """**Hello! I remember the photos of this server.** Post them as always. Months later \
 {find} `birthday cake` brings the right ones back, and shows nobody a photo from a channel that \
 they can't see.
-I keep who posted a photo and when, what was said with it, the text in it, and what it shows as \
-numbers; the photos themselves stay with Discord. They train nothing. *Apps → Forget this* on a \
-message makes me forget it; remove me, and I forget everything {when}. Admins: {history} lets me \
+I keep who posted a photo and when, what was said with it and in reply to it, the text in it, and \
+what it shows as numbers; the photos themselves stay with Discord. They train nothing. *Apps → \
+Forget this* on a message makes me forget it; remove me, and I forget everything {when}. Admins: {history} lets me \
 look through what was posted before I came. {help} tells more."""
 
 HIDDEN = """⚠️ Discord hides photos from me: my owner has not switched on *Message Content Intent*. \
@@ -47,6 +59,7 @@ REMEMBERED = "Remembered: {photos}."
 KNOWN = "I remember that already."
 STAYS_FORGOTTEN = "Somebody had that message forgotten; it stays so."
 FORGOTTEN = "Forgotten."
+NO_NAMES = "There are no names yet. Open the menu of a message: *Apps → Name this…*"
 NOT_KNOWN = "I don't remember that message."
 NOT_YOURS = "Only who posted a photo, or a moderator, can make me forget it."
 ADMINS_ONLY = "Only who may manage the server can do that."
@@ -89,8 +102,8 @@ def about(hit: Hit, number: int | None, snippet: int = SNIPPET) -> str:
         moment(post.posted_at),
         hit.fit,
     ]
-    if why := [str(signal) for signal in hit.why if signal is not Signal.MEANING]:
-        parts.append(" and ".join(why))
+    if why := [reason for reason in hit.reasons if reason != Signal.MEANING]:
+        parts.append(plain(" and ".join(why), WORDS))
     if post.link:
         parts.append(f"[original]({post.link})")
     line = (f"{number}. " if number else "") + " · ".join(parts)
@@ -116,6 +129,23 @@ def stats(status: GroupStatus | None) -> str:
     if status.refused:
         line += f"; {count(len(status.refused), 'file')} could not be read"
     return line + "."
+
+
+def names(known: Sequence[Name]) -> str:
+    """What a guild calls things."""
+    if not known:
+        return NO_NAMES
+    lines = [f"- {plain(each.name, NAME)}: {count(each.examples, 'photo')}" for each in known]
+    return "\n".join(lines[:MOST_NAMES] + ["- …"] * (len(lines) > MOST_NAMES))
+
+
+def verdict(found: Verdict) -> str:
+    """What a photo shows, in words and bars."""
+    lines = [plain(found.sentence, 300)]
+    lines += [f"`{each.bar()}` {each.percent} {plain(each.option, WORDS)}" for each in found.shares]
+    if found.notice:
+        lines.append(f"-# {plain(found.notice, 600)}")
+    return "\n".join(lines)
 
 
 def moment(when: datetime) -> str:

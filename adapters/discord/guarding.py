@@ -1,0 +1,34 @@
+"""Somebody who asks gets an answer, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+
+import discord
+from discord import Interaction
+
+from adapters.discord import text
+from bot.photos import ShoeboxError
+
+log = logging.getLogger(__name__)
+
+
+async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
+    """Somebody who asks gets an answer, whatever happens."""
+    try:
+        await answering
+        return
+    except ShoeboxError as error:
+        log.error("Discord: a question could not be answered: %s", error)
+    except discord.DiscordException as error:
+        log.warning("Discord: an answer could not be given: %s", error)
+    except Exception:
+        log.exception("Discord: a question could not be answered")
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text.WENT_WRONG, ephemeral=True)
+        else:
+            await interaction.response.send_message(text.WENT_WRONG, ephemeral=True)
+    except discord.DiscordException:
+        log.info("Discord: nor could that be said")
