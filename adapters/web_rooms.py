@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from adapters.files import LOCAL, local_group
 from adapters.web_files import UploadRefused, WebFiles
+from adapters.web_names import CHANNEL, Names
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, Hit, PhotoRef, Post, Query, ShoeboxError, StoreError
 from storage.chatlog import ChatLog, Find, Message, Reply
 
-CHANNEL = "main"
 MAX_TEXT = 4000
 MAX_NAME = 40
 MAX_PHOTOS = 50
@@ -23,6 +23,11 @@ CATCH_UP = 60
 """Seconds until photos that the memory could not take are offered to it again."""
 HELP = (
     "/find birthday cake: shows the photos of this group that fit",
+    '/find cake -people from:ann after:2024-05 "exact text" last summer: filters narrow it',
+    "/name the goose: from then on /find the goose finds what looks like what is in the photo that "
+    "you reply to (⋯ beside it), or in the last one; the better the more photos you name",
+    "/names: what you call things here; /unname the goose: takes a name away",
+    "/which cat, dog or cake: what I take the photo for that you reply to, or the last one",
     "/stats: says how many photos are remembered here",
     "/help: shows this",
     "Post photos by dropping or pasting them here, or with the + button.",
@@ -60,6 +65,7 @@ class Rooms:
         self._memory = memory
         self._log = log
         self._files = files
+        self._names = Names(memory, log)
         self._windows: set[Window] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._handing = asyncio.Lock()
@@ -104,9 +110,14 @@ class Rooms:
         return list(dict.fromkeys((*await self._log.groups(), *known)))
 
     async def post(
-        self, group: str, author: str, text: str, uploads: Sequence[str]
+        self,
+        group: str,
+        author: str,
+        text: str,
+        uploads: Sequence[str],
+        answers: int | None = None,
     ) -> tuple[str, ...]:
-        """Take what somebody sent; returns lines for their eyes only.
+        """Take what somebody sent, maybe in reply to a message; returns lines for their eyes only.
 
         Raises ShoeboxError with what to tell them.
         """
@@ -122,9 +133,9 @@ class Rooms:
             await self._post_photos(group, author, text, uploads)
             return ()
         if text.startswith("/"):
-            return await self._command(group, author, text)
+            return await self._command(group, author, text, answers)
         if text:
-            self._show(await self._log.add(group, author, text))
+            await self._post_words(group, author, text, answers)
         return ()
 
     async def delete(self, group: str, author: str, message_id: int) -> None:
@@ -141,6 +152,21 @@ class Rooms:
         for answered in changed:
             self._show(answered)
         await self._erase(message)
+
+    async def _post_words(self, group: str, author: str, text: str, answers: int | None) -> None:
+        answered = None if answers is None else await self._log.get(answers)
+        if answered is None or answered.group != group:
+            answers = None
+        async with self._handing:
+            message = await self._log.add(group, author, text, answers=answers)
+            if answers is not None:
+                try:
+                    await self._memory.replies.hear(
+                        local_group(group), CHANNEL, str(answers), str(message.id), text
+                    )
+                except StoreError as error:
+                    _log.error("what is said about a photo can't be kept: %s", error)
+        self._show(message)
 
     async def _post_photos(
         self, group: str, author: str, text: str, uploads: Sequence[str]
@@ -184,7 +210,9 @@ class Rooms:
 
     async def _erase(self, message: Message) -> None:
         async with self._handing:
-            await self._memory.forget(local_group(message.group), CHANNEL, str(message.id))
+            group = local_group(message.group)
+            await self._memory.forget(group, CHANNEL, str(message.id))
+            await self._memory.replies.unsay(group, CHANNEL, [str(message.id)])
             await self._files.remove(message.attachments)
             await self._log.purge(message.id)
 
@@ -199,7 +227,9 @@ class Rooms:
                 _log.exception("photos wait to be remembered")
             await asyncio.sleep(CATCH_UP)
 
-    async def _command(self, group: str, author: str, text: str) -> tuple[str, ...]:
+    async def _command(
+        self, group: str, author: str, text: str, answers: int | None
+    ) -> tuple[str, ...]:
         command, _, words = text.partition(" ")
         words = words.strip()
         match command.casefold():
@@ -210,6 +240,14 @@ class Rooms:
                 return ()
             case "/find":
                 return ("Say what to look for, e.g. /find birthday cake",)
+            case "/name":
+                return await self._names.give(group, author, words, answers)
+            case "/names":
+                return await self._names.list(group)
+            case "/unname":
+                return await self._names.take_back(group, author, words)
+            case "/which":
+                return await self._names.which(group, words, answers)
             case "/help":
                 return HELP
             case "/stats":
@@ -221,7 +259,8 @@ class Rooms:
             answer = await self._memory.find(Query((local_group(message.group),), words, EVERYONE))
             # What holds for the page as a whole stands above it already.
             notice = None if self._memory.model.notice else answer.notice
-            reply = Reply(answer.sentence, notice, tuple(map(_find, answer.hits[:3])))
+            notes = " ".join(filter(None, (answer.hint, notice))) or None
+            reply = Reply(answer.sentence, notes, tuple(map(_find, answer.hits[:3])))
         except Exception:
             _log.exception("a question could not be answered")
             reply = Reply("Something went wrong while I looked. Please try again in a moment.")
@@ -269,7 +308,7 @@ def _find(hit: Hit) -> Find:
         author=post.author_name,
         posted_at=post.posted_at,
         caption=post.caption,
-        why=tuple(str(signal) for signal in hit.why),
+        why=hit.reasons,
         name=hit.photo.ref.name,
         jump=int(post.message) if posted_here and post.message.isdigit() else None,
     )

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from bot.photos import ShoeboxError
 from bot.settings import Settings
 
 WRONG_USE = 2
+_MINUS_WORD = re.compile(r"-(?!h$)[^-\d]")
 STOPPED = 130
 ENV_FILE = Path(".env")
 NOISY = ("httpx", "httpcore", "aiosqlite", "asyncio", "discord", "telegram", "urllib3", "PIL")
@@ -31,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_spare_minus(sys.argv[1:] if arguments is None else arguments))
     try:
         return _run(options)
     except ShoeboxError as error:
@@ -64,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--author", default="", metavar="NAME", help="who is said to post them")
 
     finding = commands.add_parser("find", help="the same answer as in the chat")
-    finding.add_argument("words", nargs="+", metavar="WORDS")
+    finding.add_argument(
+        "words",
+        nargs="+",
+        metavar="WORDS",
+        help="also with filters: 'cake -people from:ann after:2024-05 \"exact text\"'",
+    )
     finding.add_argument("--group", required=True, metavar="NAME", help="a group's name or id")
     finding.add_argument("--top", type=_count, default=3, metavar="N", help="photos (default 3)")
     finding.add_argument("--json", action="store_true", help="for programs")
@@ -73,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("check", help="are settings, database, model and tokens in order?")
     return parser
+
+
+def _spare_minus(arguments: Sequence[str]) -> list[str]:
+    """`find cake -cat`: words with a minus are no options. With a space before it they are none."""
+    if "find" not in arguments[:1]:
+        return list(arguments)
+    return [f" {each}" if _MINUS_WORD.match(each) else each for each in arguments]
 
 
 def _count(text: str) -> int:
@@ -142,8 +156,7 @@ def _find(chosen: Settings, options: argparse.Namespace) -> int:
         app.find(chosen, words, options.group, options.top, terminal.download_bar())
     )
     if options.json:
-        if answer.notice:
-            print(answer.notice, file=sys.stderr)
+        terminal.print_notes(answer)
         print(terminal.answer_json(answer, files))
     else:
         terminal.print_answer(answer, files)

@@ -14,7 +14,8 @@ ShoeboxError                 anything a person should read as one line
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -26,6 +27,10 @@ Vector = NDArray[np.float32]
 
 Pixels = NDArray[np.uint8]
 """RGB pixels ready for an encoder, shape (height, width, 3) or (n, height, width, 3)."""
+
+
+MOST_NAMES = 3
+"""People who are named as having posted the same photo."""
 
 
 class ShoeboxError(Exception):
@@ -91,6 +96,8 @@ class Signal(StrEnum):
     MEANING = "meaning"
     TEXT = "text in the photo"
     CAPTION = "caption"
+    NEWEST = "newest first"
+    """It has all that was asked for, and no words were given to look for."""
     REPLY = "said about it"
     NAME = "name"
     """A name that the group gave, or photos that look like those it was given to."""
@@ -101,6 +108,8 @@ class Task(StrEnum):
 
     EMBED = "embed"
     READ = "read"
+    FINGERPRINT = "fingerprint"
+    """Usually done along with EMBED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +211,18 @@ EVERYONE = Audience(None)
 class Only:
     """What the asker narrowed a search to; empty fields leave it wide."""
 
-    author: str = ""
+    authors: frozenset[str] | None = None
+    """Posted by one of them; None: by anybody."""
     after: datetime | None = None
     """Posted then or later."""
     before: datetime | None = None
     """Posted earlier than that."""
+    holding: tuple[str, ...] = ()
+    """Each is in the caption or in the text of the photo, word by word; folded."""
+    lacking: tuple[str, ...] = ()
+    """None of them is; folded."""
+    apart: frozenset[int] = frozenset()
+    """Photos that aren't wanted."""
 
 
 ALL = Only()
@@ -228,6 +244,12 @@ class Query:
     asker: str = ""
     """Who asks. If it is known, buttons can lead on from the answer."""
     only: Only = ALL
+    channels: tuple[tuple[str, str], ...] = ()
+    """(name, channel) of the places that `in:` can name: none that the audience may not see."""
+    titles: tuple[tuple[str, str], ...] = ()
+    """(name, group), where `in:` can name one of several groups."""
+    people: tuple[tuple[str, str], ...] = ()
+    """(as written, id) of people whom the words mention in the platform's own way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +298,17 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What there is of a photo to know its copies by."""
+
+    fingerprint: bytes | None = None
+    """How it looks from afar (bot.perceptual). None while it waits for one."""
+    vector: Vector | None = None
+    text: str = ""
+    """Read in it, folded."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One photo of an answer."""
 
@@ -286,6 +319,37 @@ class Hit:
     why: tuple[Signal, ...]
     name: str = ""
     """The group's own name for it that spoke (Signal.NAME), as written."""
+    copies: tuple[Hit, ...] = ()
+    """Near-duplicates of it (bot.duplicates) that the reader may see too, best first. They have
+    its rank."""
+
+    @property
+    def next(self) -> Hit | None:
+        """Who takes its place when it turns out to have vanished, and stands for the rest."""
+        if not self.copies:
+            return None
+        return replace(self.copies[0], rank=self.rank, copies=self.copies[1:])
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of other people who posted the same. They are to be shown harmlessly."""
+        by = {copy.photo.post.author: copy.photo.post.author_name for copy in self.copies}
+        by.pop(self.photo.post.author, None)
+        return tuple(dict.fromkeys(name for name in by.values() if name))
+
+    def stands_for(self, name: Callable[[str], str] = str) -> str:
+        """What to say of its copies; empty if there are none. `name` makes a person's name
+        harmless where it is shown."""
+        if not self.copies:
+            return ""
+        said = f"and {len(self.copies)} more like it"
+        names = [name(each) for each in self.others]
+        if len(names) > MOST_NAMES:
+            names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} others"]
+        if names:
+            first = ", ".join(names[:-1])
+            said += f", also posted by {f'{first} and ' if first else ''}{names[-1]}"
+        return said
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -298,6 +362,8 @@ class Hit:
     @property
     def fit(self) -> str:
         """The score in words. What words found fits; what was found by its looks looks like it."""
+        if self.why == (Signal.NEWEST,):
+            return "as asked"
         if not set(self.why) <= {Signal.MEANING, Signal.NAME}:
             return "fits very well" if self.score >= 0.6 else "fits well"
         if self.score >= 0.6:
@@ -317,6 +383,8 @@ class Answer:
     """Leads on from this answer (see PhotoMemory.page); None: nothing to lead on to."""
     spare: tuple[Hit, ...] = ()
     """The next hits: they take the place of those that turn out to have vanished."""
+    hint: str | None = None
+    """How the question was understood, where that isn't plain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +403,10 @@ class Share:
     option: str
     share: float
     """0..1; all shares of one verdict are 1 together."""
+
+    @property
+    def percent(self) -> str:
+        return "under 1 %" if self.share < 0.005 else f"{100 * self.share:.0f} %"
 
     def bar(self, width: int = 10) -> str:
         """The share as a bar of Unicode blocks, exact to an eighth of a character."""

@@ -65,10 +65,15 @@ def print_summary(summary: ImportSummary, notice: str | None) -> None:
         print(f"{waiting} photos wait for a model to be found by meaning", file=sys.stderr)
 
 
+def print_notes(answer: Answer) -> None:
+    """What should be known of an answer, apart from it."""
+    for note in filter(None, (answer.hint, answer.notice)):
+        print(plain(note), file=sys.stderr)
+
+
 def print_answer(answer: Answer, files: Files) -> None:
     """An answer for people: the sentence, then a few lines a photo."""
-    if answer.notice:
-        print(answer.notice, file=sys.stderr)
+    print_notes(answer)
     print(plain(answer.sentence))
     for hit in answer.hits:
         post = hit.photo.post

@@ -10,6 +10,7 @@ import aiosqlite
 
 from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.vectors import Cosines
+from storage.wording import holds
 
 TRIGRAM = 3
 """The index knows nothing shorter; shorter terms are looked for photo by photo."""
@@ -36,9 +37,9 @@ class Scope:
         if audience.channels is not None:
             self._where += " AND posts.channel IN (SELECT value FROM json_each(?))"
             self._values += (json.dumps(sorted(audience.channels)),)
-        if only.author:
-            self._where += " AND posts.author = ?"
-            self._values += (only.author,)
+        if only.authors is not None:
+            self._where += " AND posts.author IN (SELECT value FROM json_each(?))"
+            self._values += (json.dumps(sorted(only.authors)),)
         # Moments are kept as ISO 8601 in UTC: in the order of their texts.
         if only.after is not None:
             self._where += " AND posts.posted_at >= ?"
@@ -46,6 +47,14 @@ class Scope:
         if only.before is not None:
             self._where += " AND posts.posted_at < ?"
             self._values += (only.before.astimezone(UTC).isoformat(),)
+        for phrases, wanted in ((only.holding, ""), (only.lacking, "NOT ")):
+            for phrase in phrases:
+                condition, values = holds(phrase)
+                self._where += f" AND {wanted}{condition}"
+                self._values += values
+        if only.apart:
+            self._where += " AND photos.id NOT IN (SELECT value FROM json_each(?))"
+            self._values += (json.dumps(sorted(only.apart)),)
 
     def select(
         self, columns: str, joins: str = "", where: str = "", values: Iterable[object] = ()

@@ -44,6 +44,13 @@ class Cosines:
         self._ids.append(np.array([row[0] for row in pairs], np.int64))
         self._values.append((block @ self._queries.T).astype(np.float32))
 
+    def all(self) -> dict[int, float]:
+        """Cosine by photo id."""
+        if not self._ids:
+            return {}
+        ids, values = np.concatenate(self._ids), _joined(np.concatenate(self._values))
+        return dict(zip(ids.tolist(), values.tolist(), strict=True))
+
     def result(self, nearest: int, also: Iterable[int]) -> tuple[dict[int, float], float]:
         """(cosine by photo id, the median of all): the `nearest` best and those in `also`."""
         if not self._ids:

@@ -93,6 +93,8 @@ def _sentence(answer: Answer, shown: Sequence[Shown], private: bool) -> str:
         words = text.plain(answer.sentence, 300)
     if not shown and not private:
         words += f"\n-# {text.PRIVATE_HINT}"
+    if answer.hint:
+        words += f"\n-# {text.plain(answer.hint, 600)}"
     if answer.notice:
         words += f"\n-# {text.plain(answer.notice, 600)}"
     return words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 
 import discord
@@ -14,6 +15,9 @@ from bot.memory import PhotoMemory
 from bot.photos import ALL, Audience, Only, PhotoRef, Query
 
 SHOWN = 3
+_MENTION = re.compile(r"<@!?(\d{1,20})>")
+"""How Discord writes somebody who was chosen while typing
+(https://docs.discord.com/developers/reference#message-formatting)."""
 
 
 class Rooms:
@@ -55,6 +59,8 @@ class Rooms:
             place=None if private else group,
             asker=person_id(member.id),
             only=only,
+            channels=_names(guild, seen) if words else (),
+            people=tuple((at[0], person_id(int(at[1]))) for at in _MENTION.finditer(words)),
         )
 
     def _is_in(self, member: discord.Member) -> Callable[[int], Awaitable[bool]]:
@@ -67,3 +73,17 @@ class Rooms:
             return True
 
         return is_in
+
+
+def _names(guild: discord.Guild, seen: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """(name, key) of channels and threads, by name and as Discord writes them. A channel's name
+    stands for its threads too; the name of a thread that Discord has archived isn't known."""
+    found: list[tuple[str, str]] = []
+    for key in seen:
+        place = Place.of(key)
+        for id_ in {place.channel, place.id}:
+            room = guild.get_channel_or_thread(id_)
+            found.append((f"<#{id_}>", key))
+            if room is not None:
+                found.append((room.name, key))
+    return tuple(found)

@@ -213,6 +213,8 @@ def _sentence(answer: Answer, shown: Sequence[Hit]) -> str:
         words = text.SOME_GONE
     else:
         words = text.plain(answer.sentence, text.MOST_MESSAGE // 4)
+    if answer.hint:
+        words += f"\n<i>{text.plain(answer.hint, text.MOST_MESSAGE // 4)}</i>"
     if answer.notice:
         words += f"\n<i>{html.escape(answer.notice[: text.MOST_MESSAGE // 4])}</i>"
     return words

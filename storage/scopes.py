@@ -1,0 +1,47 @@
+"""What lies in a scope: who posted there, how near each photo is to words, the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bot.photos import ALL, Audience, Model, Only, Vector
+from storage.connection import Database
+from storage.rows import rows, value
+from storage.search import Scope, by_meaning
+
+
+class SqliteScopes:
+    """ScopeStore on SQLite."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def people(self, groups: Collection[str], audience: Audience) -> list[tuple[str, str]]:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                *Scope(groups, audience).select(
+                    "DISTINCT posts.author, posts.author_name", "", "AND posts.author_name <> ''"
+                ),
+            )
+        return [(str(author), str(name)) for author, name in found]
+
+    async def cosines(
+        self, groups: Collection[str], audience: Audience, vector: Vector, model: Model
+    ) -> dict[int, float]:
+        async with self._db.read() as db:
+            return (await by_meaning(db, Scope(groups, audience), [vector], model)).all()
+
+    async def newest(
+        self, groups: Collection[str], audience: Audience, only: Only = ALL, most: int = 30
+    ) -> tuple[int, list[int]]:
+        scope = Scope(groups, audience, only)
+        async with self._db.read() as db:
+            total = await value(db, *scope.select("count(*)"))
+            found = await rows(
+                db,
+                *scope.select(
+                    "photos.id", "", "ORDER BY posts.posted_at DESC, photos.id DESC LIMIT ?", [most]
+                ),
+            )
+        return int(total), [int(photo) for (photo,) in found]
