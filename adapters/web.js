@@ -12,6 +12,7 @@ const shoebox = (() => {
   };
   let me = null; // {group, name}
   let staged = []; // {file, tile, token, done, failed, upload}
+  let answering = null; // the message that is replied to
   let running = 0;
   let sticking = true; // whether the newest message stays in view
   let anchor = null; // {element, top}: what must not move while messages come and go above it
@@ -223,7 +224,7 @@ const shoebox = (() => {
       note([]);
       sticking = true;
       const uploads = staged.map((item) => item.token);
-      const sent = { group: me.group, author: me.name, text: text.value, uploads };
+      const sent = { group: me.group, author: me.name, text: text.value, uploads, answers: answering };
       const reply = await postJson("/post", sent);
       if (reply.error) {
         note([reply.error]);
@@ -232,6 +233,7 @@ const shoebox = (() => {
       note(reply.hints || []);
       staged.forEach(forgetTile);
       staged = [];
+      reply(null);
       text.value = "";
       sessionStorage.removeItem("shoebox.draft");
       fit();
@@ -242,6 +244,21 @@ const shoebox = (() => {
       form.classList.remove("busy");
       if (!matchMedia("(pointer: coarse)").matches) text.focus();
     }
+  }
+
+  /** What is sent next replies to this message; null: to none. */
+  function reply(message, author) {
+    answering = message;
+    const place = $("answering");
+    place.replaceChildren();
+    place.hidden = message === null;
+    if (message === null) return;
+    const cross = make("button", "cross", "×");
+    cross.type = "button";
+    cross.setAttribute("aria-label", "Don't reply");
+    cross.onclick = () => reply(null);
+    place.append(make("span", "", "↩ in reply to " + author), cross);
+    $("text").focus();
   }
 
   /** Lines that only this person sees, until the next ones. */
@@ -381,5 +398,5 @@ const shoebox = (() => {
     } else if (document.querySelector(".room")) observer.disconnect();
   }).observe(document, { childList: true, subtree: true });
 
-  return { hello, leave, start, jump, note, newer, present };
+  return { hello, leave, start, jump, note, newer, present, reply };
 })();

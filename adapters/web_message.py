@@ -13,7 +13,7 @@ from storage.chatlog import Find, Message, Reply
 
 COLOURS = 8
 
-OnDelete = Callable[[int], object]
+OnMessage = Callable[[Message], object]
 
 
 def tag(name: str, classes: str = "", text: str | None = None, **attributes: str) -> Element:
@@ -26,16 +26,17 @@ def tag(name: str, classes: str = "", text: str | None = None, **attributes: str
     return element
 
 
-def draw_message(message: Message, mine: bool, on_delete: OnDelete) -> None:
-    """Draw into the element that is open now."""
+def draw_message(message: Message, on_reply: OnMessage, on_delete: OnMessage | None) -> None:
+    """Draw into the element that is open now; `on_delete`: if its reader may do that."""
     colour = crc32(message.author.encode()) % COLOURS
     tag("div", f"avatar colour-{colour}", message.author[:1].upper(), aria_hidden="true")
     with tag("div", "body"):
         with tag("div", "byline"):
             tag("span", "author", message.author)
             tag("time", datetime=message.posted_at.isoformat())
-            if mine:
-                _menu(message, on_delete)
+            _menu(message, on_reply, on_delete)
+        if message.answers is not None:
+            tag("a", "jump answers", "↩ in reply", href=f"#m{message.answers}")
         if message.question is not None:
             with tag("div", "question"):
                 tag("span", "slash", "/find")
@@ -49,11 +50,13 @@ def draw_message(message: Message, mine: bool, on_delete: OnDelete) -> None:
             tag("div", "text", message.text)
 
 
-def _menu(message: Message, on_delete: OnDelete) -> None:
+def _menu(message: Message, on_reply: OnMessage, on_delete: OnMessage | None) -> None:
     with tag("button", "more", type="button", aria_label="Message menu"):
         tag("span", "", "⋯", aria_hidden="true")
         with ui.menu().props("auto-close"):
-            ui.menu_item("Delete for everybody", lambda: on_delete(message.id))
+            ui.menu_item("Reply", lambda: on_reply(message))
+            if on_delete is not None:
+                ui.menu_item("Delete for everybody", lambda: on_delete(message))
 
 
 def _draw_attachments(message: Message) -> None:

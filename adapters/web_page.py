@@ -40,6 +40,7 @@ DOOR = f"""
 COMPOSER = """
 <div id="notes" role="status" aria-live="polite"></div>
 <form id="composer" hidden>
+<div id="answering" hidden></div>
 <div id="staged"></div>
 <div class="row">
 <button id="add" type="button" class="round" aria-label="Add photos">

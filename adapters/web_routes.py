@@ -64,10 +64,11 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
 
     @app.post("/post")
     async def post(request: Request) -> Response:
-        """A message: `{group, author, text, uploads: [token]}`; `hints` are for its sender."""
+        """A message: `{group, author, text, uploads: [token], answers: message}`; `hints` are for
+        its sender."""
         try:
             sent = await _json(request)
-            uploads = sent.get("uploads", [])
+            uploads, answers = sent.get("uploads", []), sent.get("answers")
             if not isinstance(uploads, list):
                 raise UploadRefused("This message can't be read.")
             hints = await rooms.post(
@@ -75,6 +76,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
                 str(sent.get("author", "")),
                 str(sent.get("text", "")),
                 [str(token) for token in uploads],
+                answers if isinstance(answers, int) and 0 < answers < MAX_ID else None,
             )
         except ShoeboxError as error:
             if not isinstance(error, UploadRefused | SettingsError):

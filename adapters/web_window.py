@@ -108,7 +108,7 @@ class RoomWindow:
         elif (shown := self._shown.get(message.id)) is not None:
             shown.clear()
             with shown:
-                draw_message(message, message.author == self.name, self._delete)
+                self._draw_message(message)
         elif self._at_end and message.id > max(self._shown, default=0):
             self._draw([message], self._middle)
             self._trim()
@@ -139,9 +139,13 @@ class RoomWindow:
             if message.id in self._gone or message.id in self._shown:
                 continue
             with place, tag("article", "message", data_message=str(message.id)) as article:
-                draw_message(message, message.author == self.name, self._delete)
+                self._draw_message(message)
             self._shown[message.id] = article
         self._empty.set_visibility(not self._shown)
+
+    def _draw_message(self, message: Message) -> None:
+        mine = message.author == self.name
+        draw_message(message, self._reply, self._delete if mine else None)
 
     def _trim(self) -> None:
         if len(self._shown) > MOST + PAGE:
@@ -149,9 +153,12 @@ class RoomWindow:
                 self._shown.pop(message).delete()
             self._older.set_visibility(True)
 
-    async def _delete(self, message: int) -> None:
+    def _reply(self, message: Message) -> None:
+        self._run("reply", message.id, message.author)
+
+    async def _delete(self, message: Message) -> None:
         try:
-            await self._rooms.delete(self.group, self.name, message)
+            await self._rooms.delete(self.group, self.name, message.id)
         except UploadRefused as error:
             self._tell(str(error))
         except StoreError:

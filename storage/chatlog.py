@@ -18,7 +18,7 @@ import aiosqlite
 from storage.connection import Database
 
 SCHEMA = "storage.schema.chatlog"
-_COLUMNS = "id, room, author, text, posted_at, question, reply, attachments"
+_COLUMNS = "id, room, author, text, posted_at, question, reply, attachments, answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class Message:
     """What is looked for, if this is a question."""
     reply: Reply | None = None
     """None while a question is being answered."""
+    answers: int | None = None
+    """The message that this one replies to."""
 
 
 def now() -> datetime:
@@ -97,6 +99,7 @@ class ChatLog:
         text: str,
         attachments: Sequence[Attachment] = (),
         question: str | None = None,
+        answers: int | None = None,
     ) -> Message:
         """Write a message down, with the time of now and an id above all others."""
         posted_at = self._clock().astimezone(UTC)
@@ -104,9 +107,10 @@ class ChatLog:
         async with self._database.write() as db:
             rows = await _rows(
                 db,
-                "INSERT INTO message (room, author, text, posted_at, question, attachments)"
-                f" VALUES (?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
-                (group, author, text, posted_at.isoformat(), question, files),
+                "INSERT INTO message"
+                " (room, author, text, posted_at, question, attachments, answers)"
+                f" VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
+                (group, author, text, posted_at.isoformat(), question, files, answers),
             )
         return _message(rows[0])
 
@@ -128,6 +132,13 @@ class ChatLog:
         return await self._select(
             "room = ? AND NOT deleted AND id > ? ORDER BY id LIMIT ?", (group, after, limit)
         )
+
+    async def latest_with_files(self, group: str) -> Message | None:
+        """The last message of a group that brought files."""
+        found = await self._select(
+            "room = ? AND NOT deleted AND attachments <> '[]' ORDER BY id DESC LIMIT 1", (group,)
+        )
+        return found[0] if found else None
 
     async def answer(self, message: int, reply: Reply) -> Message | None:
         """Keep what was said to a question; None if the question is gone by now."""
@@ -230,7 +241,7 @@ def _read_reply(text: str) -> Reply:
 
 
 def _message(row: sqlite3.Row) -> Message:
-    identity, group, author, text, posted_at, question, reply, attachments = row
+    identity, group, author, text, posted_at, question, reply, attachments, answers = row
     return Message(
         id=identity,
         group=group,
@@ -240,4 +251,5 @@ def _message(row: sqlite3.Row) -> Message:
         attachments=tuple(Attachment(**attachment) for attachment in json.loads(attachments)),
         question=question,
         reply=None if reply is None else _read_reply(reply),
+        answers=answers,
     )

@@ -159,7 +159,10 @@ async def test_deleting_takes_a_message_out_of_every_window(
     await say(anna, "tea")
     await say(ben, "/find tea")
     await expect(ben.locator(".find")).to_have_count(1)
-    await expect(ben.locator(".message").first.locator(".more")).to_have_count(0)
+    await ben.hover(".message")
+    await ben.locator(".message").first.locator(".more").click()
+    await expect(ben.locator("text=Reply")).to_have_count(1)
+    await expect(ben.locator("text=Delete for everybody")).to_have_count(0)
 
     await anna.hover(".message")
     await anna.locator(".message").first.locator(".more").click()
@@ -169,6 +172,23 @@ async def test_deleting_takes_a_message_out_of_every_window(
         await expect(page.locator(".message .photos")).to_have_count(0)
         await expect(page.locator(".find")).to_have_count(0)
     assert list((chat.folder / "web" / "photos").iterdir()) == []
+
+
+async def test_a_reply_leads_to_the_photo_and_finds_it(browser: Browser, chat: Running) -> None:
+    anna = await enter(await browser.new_page(), chat.address, "Anna", "family")
+    ben = await enter(await browser.new_page(), chat.address, "Ben", "family")
+    await anna.set_input_files("#files", [upload("tea.jpg", "green")])
+    await say(anna, "tea")
+    await ben.hover(".message")
+    await ben.locator(".message").first.locator(".more").click()
+    await ben.click("text=Reply")
+    await expect(ben.locator("#answering")).to_contain_text("in reply to Anna")
+    await say(ben, "from Yunnan")
+    await expect(ben.locator("#answering")).to_be_hidden()
+    await anna.locator("a.answers").click()
+    await expect(anna.locator(".message.lit .author")).to_have_text("Anna")
+    await say(anna, "/find yunnan")
+    await expect(anna.locator(".find .signal")).to_have_text("said about it")
 
 
 async def test_on_a_phone_nothing_sticks_out(browser: Browser, chat: Running) -> None:

@@ -1,0 +1,1 @@
+ALTER TABLE message ADD COLUMN answers INTEGER; -- the message that this one replies to
