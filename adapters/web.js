@@ -233,7 +233,7 @@ const shoebox = (() => {
       note(reply.hints || []);
       staged.forEach(forgetTile);
       staged = [];
-      reply(null);
+      replyTo(null);
       text.value = "";
       sessionStorage.removeItem("shoebox.draft");
       fit();
@@ -247,7 +247,7 @@ const shoebox = (() => {
   }
 
   /** What is sent next replies to this message; null: to none. */
-  function reply(message, author) {
+  function replyTo(message, author) {
     answering = message;
     const place = $("answering");
     place.replaceChildren();
@@ -256,7 +256,7 @@ const shoebox = (() => {
     const cross = make("button", "cross", "×");
     cross.type = "button";
     cross.setAttribute("aria-label", "Don't reply");
-    cross.onclick = () => reply(null);
+    cross.onclick = () => replyTo(null);
     place.append(make("span", "", "↩ in reply to " + author), cross);
     $("text").focus();
   }
@@ -398,5 +398,5 @@ const shoebox = (() => {
     } else if (document.querySelector(".room")) observer.disconnect();
   }).observe(document, { childList: true, subtree: true });
 
-  return { hello, leave, start, jump, note, newer, present, reply };
+  return { hello, leave, start, jump, note, newer, present, replyTo };
 })();

@@ -154,7 +154,7 @@ class RoomWindow:
             self._older.set_visibility(True)
 
     def _reply(self, message: Message) -> None:
-        self._run("reply", message.id, message.author)
+        self._run("replyTo", message.id, message.author)
 
     async def _delete(self, message: Message) -> None:
         try:
