@@ -22,7 +22,7 @@ from bot.hub import Hub, Progress
 from bot.modelfolder import Hashes, ModelFolder
 from bot.models import ModelPresence, Recipe
 from bot.onethread import Closed, OneThread, Urgency
-from bot.photos import ImageSpec, Model, ModelUnavailable, Pixels, Vector
+from bot.photos import Calibration, ImageSpec, Model, ModelUnavailable, Pixels, Vector
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +78,10 @@ class ClipEncoder:
     @property
     def image_spec(self) -> ImageSpec:
         return self._network.image_spec
+
+    @property
+    def calibration(self) -> Calibration:
+        return self._network.calibration
 
     async def encode_images(self, images: Pixels) -> Vector:
         """(n, height, width, 3) uint8 RGB of `image_spec.size` -> (n, d) unit vectors."""
@@ -166,6 +170,11 @@ class Network:
             resize_mode=cfg["resize_mode"],
             interpolation=cfg["interpolation"],
             fill=cfg["fill_color"],
+        )
+        bias = getattr(self._clip, "logit_bias", None)
+        self.calibration = Calibration(
+            scale=float(self._clip.logit_scale.exp()),  # learned as its logarithm
+            bias=None if bias is None else float(bias),
         )
         try:
             blank = np.zeros((1, *self.image_spec.size, 3), np.uint8)

@@ -183,6 +183,16 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a model learned to make probabilities of cosines with: logit = scale * cosine + bias."""
+
+    scale: float
+    bias: float | None = None
+    """None: the logits of several texts go through a softmax (CLIP). Else each goes through a
+    sigmoid of its own (SigLIP, Zhai et al. 2023)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One photo with one thing to be done."""
 

@@ -71,9 +71,9 @@ def prompts(option: str) -> list[str]:
 async def judge(encoder: Encoder, photo: Vector, options: Sequence[str]) -> Verdict:
     """Shares of the options in a photo's (d,) vector. Raises ModelUnavailable."""
     cosines = [float(photo @ await _meaning(encoder, option)) for option in options]
-    scale, bias = 100.0, None
-    by_itself = bias is not None
-    logits = np.array([scale * cosine + (bias or 0.0) for cosine in cosines])
+    learned = encoder.calibration
+    by_itself = learned.bias is not None
+    logits = learned.scale * np.array(cosines) + (learned.bias or 0.0)
     shares = separate(logits) if by_itself else softmax(logits)
     ordered = sorted(zip(options, shares.tolist(), strict=True), key=lambda each: -each[1])
     found = tuple(Share(option, share) for option, share in ordered)

@@ -18,6 +18,7 @@ from bot.loader import ModelLoader, Progress
 from bot.memory import ModelState, PhotoMemory
 from bot.photos import (
     EVERYONE,
+    Calibration,
     FetchFailed,
     ImageSpec,
     Model,
@@ -38,6 +39,7 @@ class ColourEncoder:
     """Meaning is colour: the mean of each channel, and the channel that a word names."""
 
     image_spec = ImageSpec((16, 16))
+    calibration = Calibration(1.0)
 
     def __init__(self, fingerprint: str = "c0102") -> None:
         self.model = Model("colours", fingerprint, 3)
