@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from bot import perceptual
 from bot.photos import ImageSpec, NotAPhoto, Pixels
 from bot.sandbox import Sandbox, SandboxBroken
 
@@ -31,15 +32,16 @@ class Decoder:
 
     async def pixels(self, data: bytes, spec: ImageSpec) -> Pixels:
         """The picture an encoder wants, (height, width, 3) uint8. Raises NotAPhoto."""
-        header = {
-            "height": spec.size[0],
-            "width": spec.size[1],
-            "resize_mode": spec.resize_mode,
-            "interpolation": spec.interpolation,
-            "fill": spec.fill,
-        }
-        body = await self._decode("pixels", header, data)
-        return np.frombuffer(body, np.uint8).reshape(*spec.size, 3)
+        return _pixels(await self._decode("pixels", _header(spec), data), spec)
+
+    async def look(self, data: bytes, spec: ImageSpec) -> tuple[Pixels, bytes]:
+        """That picture, and what copies are known by. Raises NotAPhoto."""
+        body = await self._decode("look", _header(spec), data)
+        return _pixels(body[perceptual.SIZE :], spec), body[: perceptual.SIZE]
+
+    async def fingerprint(self, data: bytes) -> bytes:
+        """What copies are known by (bot.perceptual). Raises NotAPhoto."""
+        return await self._decode("fingerprint", {}, data)
 
     async def preview(self, data: bytes, longest: int = 1280) -> bytes:
         """A JPEG for a page, its long side at most `longest` pixels. Raises NotAPhoto."""
@@ -81,3 +83,17 @@ class Decoder:
     ) -> None:
         await self._eyes.close()
         await self._reader.close()
+
+
+def _header(spec: ImageSpec) -> dict[str, object]:
+    return {
+        "height": spec.size[0],
+        "width": spec.size[1],
+        "resize_mode": spec.resize_mode,
+        "interpolation": spec.interpolation,
+        "fill": spec.fill,
+    }
+
+
+def _pixels(body: bytes, spec: ImageSpec) -> Pixels:
+    return np.frombuffer(body, np.uint8).reshape(*spec.size, 3)

@@ -15,6 +15,7 @@ from datetime import datetime
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, ImageSequence, UnidentifiedImageError
 
+from bot import perceptual
 from bot.photos import ImageSpec, NotAPhoto, Pixels
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -43,6 +44,17 @@ def for_encoder(data: bytes, spec: ImageSpec) -> Pixels:
     """
     image = _open(data, at_least=2 * max(spec.size))
     return np.asarray(_fit(image, spec))
+
+
+def looked_at(data: bytes, spec: ImageSpec) -> tuple[Pixels, bytes]:
+    """What `for_encoder` and `fingerprint` give, decoded once. Raises NotAPhoto."""
+    image = _open(data, at_least=max(2 * max(spec.size), perceptual.AT_LEAST))
+    return np.asarray(_fit(image, spec)), perceptual.fingerprint(image)
+
+
+def fingerprint(data: bytes) -> bytes:
+    """What copies of the photo are known by (bot.perceptual). Raises NotAPhoto."""
+    return perceptual.fingerprint(_open(data, at_least=perceptual.AT_LEAST))
 
 
 def for_reading(data: bytes, longest: int) -> Pixels:

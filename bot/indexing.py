@@ -55,6 +55,7 @@ class Indexer:
         tasks = [
             asyncio.create_task(self._forever(self._embed_waiting), name="embed"),
             asyncio.create_task(self._forever(self._read_waiting), name="read"),
+            asyncio.create_task(self._forever(self._fingerprint_waiting), name="fingerprint"),
         ]
         try:
             yield
@@ -89,9 +90,10 @@ class Indexer:
         ahead = asyncio.create_task(self._prepare_batch(encoder, ()))
         try:
             while batch := await ahead:
-                photos = [job.photo for job, _ in batch]
+                photos = [job.photo for job, _, _ in batch]
                 ahead = asyncio.create_task(self._prepare_batch(encoder, photos))
-                vectors = await encoder.encode_images(np.stack([pixels for _, pixels in batch]))
+                await self._store.save_fingerprints({job.photo: seen for job, _, seen in batch})
+                vectors = await encoder.encode_images(np.stack([pixels for _, pixels, _ in batch]))
                 await self._store.save_vectors(encoder.model, photos, vectors)
         finally:
             ahead.cancel()
@@ -99,20 +101,23 @@ class Indexer:
 
     async def _prepare_batch(
         self, encoder: Encoder, skip: Collection[int]
-    ) -> list[tuple[Job, Pixels]]:
-        """The oldest due photos that could be decoded; empty when nothing is due."""
+    ) -> list[tuple[Job, Pixels, bytes]]:
+        """The oldest due photos that could be decoded, with what they look like from afar; empty
+        when nothing is due."""
         while jobs := await self._store.take(Task.EMBED, BATCH, skip):
-            pixels = await asyncio.gather(*(self._prepare(job, encoder) for job in jobs))
-            if batch := [(job, p) for job, p in zip(jobs, pixels, strict=True) if p is not None]:
+            looks = await asyncio.gather(*(self._prepare(job, encoder) for job in jobs))
+            if batch := [
+                (job, *look) for job, look in zip(jobs, looks, strict=True) if look is not None
+            ]:
                 return batch
         return []
 
-    async def _prepare(self, job: Job, encoder: Encoder) -> Pixels | None:
+    async def _prepare(self, job: Job, encoder: Encoder) -> tuple[Pixels, bytes] | None:
         data = await self._original(job)
         if data is None:
             return None
         try:
-            return await self._decoder.pixels(data, encoder.image_spec)
+            return await self._decoder.look(data, encoder.image_spec)
         except NotAPhoto as reason:
             await self._refuse(job, str(reason))
             return None
@@ -128,6 +133,35 @@ class Indexer:
             except NotAPhoto as reason:
                 await self._refuse(jobs[0], str(reason))
             self._originals.drop(jobs[0].photo)
+
+    async def _fingerprint_waiting(self) -> None:
+        """Fingerprint what embedding doesn't: photos from before there were fingerprints, and all
+        while there is no model.
+
+        A photo can be found without a fingerprint, so that none is given up for the lack of one.
+        """
+        while True:
+            after = None if self._memory.model.encoder is None else Task.EMBED
+            jobs = await self._store.take(Task.FINGERPRINT, 1, (), after)
+            if not jobs:
+                return
+            job = jobs[0]
+            try:
+                data = self._originals.get(job.photo) or await fetch(self._adapters, job.ref)
+                seen = await self._decoder.fingerprint(data)
+            except FetchFailed as failure:
+                await self._fingerprint_later(job, failure)
+            except NotAPhoto:
+                await self._store.end(job.photo, job.task)
+            else:
+                await self._store.save_fingerprints({job.photo: seen})
+
+    async def _fingerprint_later(self, job: Job, failure: FetchFailed) -> None:
+        if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
+            log.info("photo %d stays without a fingerprint: %s", job.photo, failure)
+            await self._store.end(job.photo, job.task)
+        else:
+            await self._postpone(job, failure)
 
     async def _original(self, job: Job) -> bytes | None:
         """The photo's bytes, or None when it has to wait or was given up."""
@@ -146,6 +180,9 @@ class Indexer:
             log.warning("photo %d is given up: %s", job.photo, failure)
             await self._store.refuse(job.photo, str(failure), final=False)
             return
+        await self._postpone(job, failure)
+
+    async def _postpone(self, job: Job, failure: FetchFailed) -> None:
         pause = max(PAUSES[job.attempts], failure.retry_after or 0.0)
         log.info("photo %d waits %.0f s: %s", job.photo, pause, failure)
         until = datetime.now(UTC) + timedelta(seconds=pause)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot import names, ranking, words, zeroshot
+from bot import duplicates, names, ranking, words, zeroshot
 from bot.decoder import Decoder
 from bot.narrowing import narrow
 from bot.photos import (
@@ -281,16 +281,21 @@ class PhotoMemory:
         return [ranking.Ranked(photo, 1.0, why) for photo in newest], total
 
     async def _hits(self, ranked: Sequence[ranking.Ranked], query: Query) -> tuple[Hit, ...]:
-        """The first of them that still exist, without the photo that they are to be like."""
+        """The first of them that still exist, each for all of its copies, without the photo that
+        they are to be like."""
         most = max(query.top, KEPT)
-        stored = await self._store.photos([each.photo for each in ranked[: 2 * most]])
+        stored = await self._store.photos([each.photo for each in ranked[:NEAREST]])
         like = query.like
         photos = {
             photo.id: photo
             for photo in stored
             if like is None or (photo.ref.platform, photo.ref.key) != (like.platform, like.key)
         }
-        return ranking.hits(ranked, photos, most)
+        hits = ranking.hits(ranked, photos, NEAREST)
+        encoder = self._model.encoder
+        looks = await self._store.looks(photos, None if encoder is None else encoder.model)
+        collapsed = await asyncio.to_thread(duplicates.collapse, hits, looks)
+        return collapsed[:most]
 
     async def fetch(self, photo: StoredPhoto) -> bytes:
         """The original's bytes, from whichever adapter posted it. Raises FetchFailed."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from bot.photos import (
     ALL,
     Audience,
+    Calibration,
     Candidates,
     Group,
     GroupStatus,
     Hit,
     ImageSpec,
     Job,
+    Look,
     Model,
     Name,
     Only,
@@ -36,6 +38,9 @@ class Encoder(Protocol):
 
     @property
     def image_spec(self) -> ImageSpec: ...
+
+    @property
+    def calibration(self) -> Calibration: ...
 
     async def encode_images(self, images: Pixels) -> Vector:
         """Embed a small batch: (n, height, width, 3) uint8 RGB -> (n, d) unit vectors."""
@@ -98,8 +103,23 @@ class PhotoStore(Protocol):
         """Forget all posts of a channel that is no more; returns how many."""
         ...
 
-    async def take(self, task: Task, limit: int, skip: Collection[int]) -> list[Job]:
-        """The oldest photos that are due for `task`, leaving out those in `skip`."""
+    async def take(
+        self, task: Task, limit: int, skip: Collection[int], after: Task | None = None
+    ) -> list[Job]:
+        """The oldest photos that are due for `task`, leaving out those in `skip` and those that
+        still wait for `after`."""
+        ...
+
+    async def end(self, photo: int, task: Task) -> None:
+        """Give one task of a photo up; it stays remembered without what that would have brought."""
+        ...
+
+    async def save_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
+        """Keep fingerprints by photo and end those photos' FINGERPRINT jobs."""
+        ...
+
+    async def looks(self, photos: Collection[int], model: Model | None) -> dict[int, Look]:
+        """What there is of these photos to know copies by; vectors of `model` only."""
         ...
 
     async def require_vectors(self, model: Model) -> int:

@@ -27,13 +27,12 @@ class Servant:
         try:
             verb = header["verb"]
             if verb == "pixels":
-                spec = ImageSpec(
-                    (header["height"], header["width"]),
-                    header["resize_mode"],
-                    header["interpolation"],
-                    header["fill"],
-                )
-                return {}, images.for_encoder(payload, spec).tobytes()
+                return {}, images.for_encoder(payload, _spec(header)).tobytes()
+            if verb == "look":
+                pixels, fingerprint = images.looked_at(payload, _spec(header))
+                return {}, fingerprint + pixels.tobytes()
+            if verb == "fingerprint":
+                return {}, images.fingerprint(payload)
             if verb == "preview":
                 return {}, images.preview(payload, header["longest"])
             if verb == "taken":
@@ -50,6 +49,11 @@ class Servant:
             return {"refused": "the picture needs too much memory to open"}, b""
         except Exception as error:
             return {"failed": f"{type(error).__name__}: {error}"[:300]}, b""
+
+
+def _spec(header: dict[str, Any]) -> ImageSpec:
+    size = (header["height"], header["width"])
+    return ImageSpec(size, header["resize_mode"], header["interpolation"], header["fill"])
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:

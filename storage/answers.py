@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 from bot.photos import AnswerGone, Audience, Hit, Signal
 from storage.connection import Database
@@ -34,11 +36,11 @@ class SqliteAnswers:
                 " VALUES ((SELECT id FROM groups WHERE key = ?), ?, ?, ?) RETURNING id",
                 (place, asker, words, now),
             )
-            for hit in hits:
+            for rank, behind, hit in _places(hits):
                 await db.execute(  # the photo may have been forgotten while it was ranked
-                    "INSERT INTO answer_photos (answer_id, rank, photo_id, score, why, name)"
-                    " SELECT ?, ?, id, ?, ?, ? FROM photos WHERE id = ?",
-                    (token, hit.rank, hit.score, json.dumps(hit.why), hit.name, hit.photo.id),
+                    "INSERT INTO answer_photos (answer_id, rank, place, photo_id, score, why, name)"
+                    " SELECT ?, ?, ?, id, ?, ?, ? FROM photos WHERE id = ?",
+                    (token, rank, behind, hit.score, json.dumps(hit.why), hit.name, hit.photo.id),
                 )
         return int(token)
 
@@ -68,7 +70,7 @@ class SqliteAnswers:
                     "answer_photos.rank, photos.id, answer_photos.score, answer_photos.why,"
                     " answer_photos.name",
                     "JOIN answer_photos ON answer_photos.photo_id = photos.id",
-                    "AND answer_id = ? AND rank > ? ORDER BY rank",
+                    "AND answer_id = ? AND rank > ? ORDER BY rank, place",
                     (token, after),
                 ),
             )
@@ -77,11 +79,11 @@ class SqliteAnswers:
                 db, "photos.id IN (SELECT value FROM json_each(?))", (ids,)
             )
         by_id = {photo.id: photo for photo in photos}
-        return answer[0], [
+        return answer[0], _collapsed(
             Hit(rank, by_id[photo], score, tuple(map(Signal, json.loads(why))), name)
             for rank, photo, score, why, name in found
             if photo in by_id
-        ]
+        )
 
     async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
         async with self._db.read() as db:
@@ -93,3 +95,16 @@ class SqliteAnswers:
             )
         start = beginning.casefold()
         return [str(words) for (words,) in found if words.casefold().startswith(start)][:most]
+
+
+def _places(hits: Sequence[Hit]) -> Iterator[tuple[int, int, Hit]]:
+    """(rank, place, hit) of each hit and of the copies that it stands for."""
+    for hit in hits:
+        for place, each in enumerate((hit, *hit.copies)):
+            yield hit.rank, place, each
+
+
+def _collapsed(hits: Iterable[Hit]) -> list[Hit]:
+    """Of each rank the first that is left, for the others."""
+    ranks = (list(same) for _, same in groupby(hits, lambda hit: hit.rank))
+    return [replace(first, copies=tuple(copies)) for first, *copies in ranks]

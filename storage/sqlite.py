@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from bot.photos import (
     Candidate,
     Candidates,
     Job,
+    Look,
     Model,
     Only,
     PhotoRef,
@@ -32,6 +33,7 @@ from bot.words import fold
 from storage import search
 from storage.answers import SqliteAnswers
 from storage.connection import Database
+from storage.fingerprints import looks_of, save_fingerprints
 from storage.groups import UPSERT, SqliteGroups
 from storage.names import SqliteNames, alike
 from storage.replies import SqliteReplies, said_of
@@ -204,14 +206,18 @@ class SqliteStore:
             )
         return len(gone)
 
-    async def take(self, task: Task, limit: int, skip: Collection[int]) -> list[Job]:
+    async def take(
+        self, task: Task, limit: int, skip: Collection[int], after: Task | None = None
+    ) -> list[Job]:
         async with self._db.read() as db:
             found = await rows(
                 db,
                 "SELECT photos.id, platform, key, locator, name, attempts FROM jobs"
                 " JOIN photos ON photos.id = photo_id WHERE task = ? AND due <= ?"
-                " AND photo_id NOT IN (SELECT value FROM json_each(?)) ORDER BY photo_id LIMIT ?",
-                (task, self._clock(), json.dumps(list(skip)), limit),
+                " AND photo_id NOT IN (SELECT value FROM json_each(?))"
+                " AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.task = ?"
+                " AND first.photo_id = jobs.photo_id) ORDER BY photo_id LIMIT ?",
+                (task, self._clock(), json.dumps(list(skip)), after, limit),
             )
         return [Job(each[0], task, PhotoRef(*each[1:5]), each[5]) for each in found]
 
@@ -253,6 +259,19 @@ class SqliteStore:
                 await db.execute("UPDATE texts SET text = ? WHERE photo_id = ?", (folded, photo))
             await _end_jobs(db, Task.READ, [photo])
 
+    async def save_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
+        async with self._db.write() as db:
+            await save_fingerprints(db, fingerprints)
+            await _end_jobs(db, Task.FINGERPRINT, fingerprints)
+
+    async def end(self, photo: int, task: Task) -> None:
+        async with self._db.write() as db:
+            await _end_jobs(db, task, [photo])
+
+    async def looks(self, photos: Collection[int], model: Model | None) -> dict[int, Look]:
+        async with self._db.read() as db:
+            return await looks_of(db, photos, model)
+
     async def refuse(self, photo: int, reason: str, final: bool) -> None:
         async with self._db.write() as db:
             await db.execute(
@@ -260,6 +279,7 @@ class SqliteStore:
             )
             await db.execute("DELETE FROM jobs WHERE photo_id = ?", (photo,))
             await db.execute("DELETE FROM vectors WHERE photo_id = ?", (photo,))
+            await db.execute("DELETE FROM fingerprints WHERE photo_id = ?", (photo,))
             await db.execute("UPDATE texts SET text = '' WHERE photo_id = ?", (photo,))
 
     async def postpone(self, photo: int, task: Task, until: datetime, reason: str) -> None:
