@@ -9,6 +9,7 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
+from bot.photos import more_like_it
 from storage.chatlog import Find, Message, Reply
 
 COLOURS = 8
@@ -102,6 +103,8 @@ def _draw_find(find: Find) -> None:
         with tag("div", "origin"):
             tag("span", "author", find.author)
             tag("time", datetime=find.posted_at.isoformat())
+        if find.copies:
+            tag("div", "hint copies", more_like_it(len(find.copies), find.others))
         with tag("div", "why"):
             for signal in find.why:
                 tag("span", "signal", signal)

@@ -14,7 +14,7 @@ from adapters.web_files import UploadRefused, WebFiles
 from adapters.web_names import CHANNEL, Names
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, Hit, PhotoRef, Post, Query, ShoeboxError, StoreError
-from storage.chatlog import ChatLog, Find, Message, Reply
+from storage.chatlog import ChatLog, Find, Message, Reply, together
 
 MAX_TEXT = 4000
 MAX_NAME = 40
@@ -265,10 +265,14 @@ class Rooms:
             _log.exception("a question could not be answered")
             reply = Reply("Something went wrong while I looked. Please try again in a moment.")
         async with self._handing:  # nothing that is deleted meanwhile may come back in a reply
-            finds = [find for find in reply.finds if await self._still_there(find)]
-            answered = await self._log.answer(message.id, replace(reply, finds=tuple(finds)))
+            finds = [await self._left_of(find) for find in reply.finds]
+            there = tuple(find for find in finds if find is not None)
+            answered = await self._log.answer(message.id, replace(reply, finds=there))
         if answered is not None:
             self._show(answered)
+
+    async def _left_of(self, find: Find) -> Find | None:
+        return together([f for f in (find, *find.copies) if await self._still_there(f)])
 
     async def _still_there(self, find: Find) -> bool:
         return find.jump is None or await self._log.get(find.jump) is not None
@@ -311,6 +315,7 @@ def _find(hit: Hit) -> Find:
         why=hit.reasons,
         name=hit.photo.ref.name,
         jump=int(post.message) if posted_here and post.message.isdigit() else None,
+        copies=tuple(map(_find, hit.copies)),
     )
 
 

@@ -14,7 +14,7 @@ ShoeboxError                 anything a person should read as one line
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -350,16 +350,7 @@ class Hit:
     def stands_for(self, name: Callable[[str], str] = str) -> str:
         """What to say of its copies; empty if there are none. `name` makes a person's name
         harmless where it is shown."""
-        if not self.copies:
-            return ""
-        said = f"and {len(self.copies)} more like it"
-        names = [name(each) for each in self.others]
-        if len(names) > MOST_NAMES:
-            names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} others"]
-        if names:
-            first = ", ".join(names[:-1])
-            said += f", also posted by {f'{first} and ' if first else ''}{names[-1]}"
-        return said
+        return more_like_it(len(self.copies), [name(each) for each in self.others])
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -379,6 +370,20 @@ class Hit:
         if self.score >= 0.6:
             return "looks very much like it"
         return "looks like it" if self.score >= 0.35 else "looks a little like it"
+
+
+def more_like_it(copies: int, others: Sequence[str]) -> str:
+    """How many copies a photo stands for, and who else posted it; empty if it has none."""
+    if not copies:
+        return ""
+    said = f"and {copies} more like it"
+    if len(others) > MOST_NAMES:
+        others = [*others[: MOST_NAMES - 1], f"{len(others) - MOST_NAMES + 1} others"]
+    if others:
+        said += ", also posted by " + " and ".join(
+            part for part in (", ".join(others[:-1]), others[-1]) if part
+        )
+    return said
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -45,6 +45,20 @@ class Find:
     name: str
     jump: int | None
     """The message it was posted with, if it was posted in this chat."""
+    copies: tuple[Find, ...] = ()
+    """What it stands for."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Who else posted the same; here a name is who somebody is."""
+        names = dict.fromkeys(copy.author for copy in self.copies)
+        return tuple(name for name in names if name not in ("", self.author))
+
+
+def together(finds: Sequence[Find]) -> Find | None:
+    """The first of these, standing for the others."""
+    first, *copies = (replace(find, copies=()) for find in finds) if finds else (None,)
+    return None if first is None else replace(first, copies=tuple(copies))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +175,13 @@ class ChatLog:
             rows = await _rows(
                 db,
                 f"SELECT {_COLUMNS} FROM message WHERE NOT deleted AND reply IS NOT NULL AND EXISTS"
-                " (SELECT 1 FROM json_each(reply, '$.finds')"
-                " WHERE json_extract(value, '$.jump') = ?)",
+                " (SELECT 1 FROM json_tree(reply, '$.finds') WHERE key = 'jump' AND atom = ?)",
                 (message,),
             )
             for answered in map(_message, rows):
                 assert answered.reply is not None
-                kept = tuple(find for find in answered.reply.finds if find.jump != message)
+                left = [_without(find, message) for find in answered.reply.finds]
+                kept = tuple(find for find in left if find is not None)
                 reply = Reply(answered.reply.sentence, answered.reply.notice, kept)
                 rows = await _rows(
                     db,
@@ -227,17 +241,23 @@ def _write_reply(reply: Reply) -> str:
 
 def _read_reply(text: str) -> Reply:
     kept = json.loads(text)
-    finds = (
-        Find(
-            **{
-                **find,
-                "posted_at": datetime.fromisoformat(find["posted_at"]),
-                "why": tuple(find["why"]),
-            }
-        )
-        for find in kept["finds"]
+    return Reply(kept["sentence"], kept["notice"], tuple(map(_read_find, kept["finds"])))
+
+
+def _read_find(kept: dict[str, Any]) -> Find:
+    return Find(
+        **{
+            **kept,
+            "posted_at": datetime.fromisoformat(kept["posted_at"]),
+            "why": tuple(kept["why"]),
+            "copies": tuple(map(_read_find, kept.get("copies", ()))),
+        }
     )
-    return Reply(kept["sentence"], kept["notice"], tuple(finds))
+
+
+def _without(find: Find, message: int) -> Find | None:
+    """What is left of it once a message is gone."""
+    return together([each for each in (find, *find.copies) if each.jump != message])
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -38,10 +38,18 @@ class Answers:
         while waiting and len(shown) < len(answer.hits):
             room = len(answer.hits) - len(shown)
             fresh, waiting = waiting[:room], waiting[room:]
-            found = await asyncio.gather(*(self._look(hit) for hit in fresh))
-            shown += [(hit, at) for hit, at in zip(fresh, found, strict=True) if at is not None]
+            found = await asyncio.gather(*(self._left_of(hit) for hit in fresh))
+            shown += [each for each in found if each is not None]
         view = _view(answer, shown, bool(waiting), private, said)
         await interaction.followup.send(view=view, ephemeral=private)
+
+    async def _left_of(self, hit: Hit | None) -> Shown | None:
+        """The hit, or the first of its copies, that can be shown, and where it is to be had."""
+        while hit is not None:
+            if (picture := await self._look(hit)) is not None:
+                return hit, picture
+            hit = hit.next
+        return None
 
     async def _look(self, hit: Hit) -> Picture | None:
         """Where a photo is to be had now. What is gone is forgotten, what Discord does not give

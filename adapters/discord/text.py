@@ -106,6 +106,8 @@ def about(hit: Hit, number: int | None, snippet: int = SNIPPET) -> str:
         parts.append(plain(" and ".join(why), WORDS))
     if post.link:
         parts.append(f"[original]({post.link})")
+    if hit.copies:
+        parts.append(hit.stands_for(lambda name: plain(name, NAME)))
     line = (f"{number}. " if number else "") + " · ".join(parts)
     if post.caption and snippet:
         line += f"\n> {plain(post.caption, snippet)}"

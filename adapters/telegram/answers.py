@@ -75,8 +75,8 @@ class Answers:
             while waiting and len(shown) + len(chosen) < len(answer.hits):
                 room = len(answer.hits) - len(shown) - len(chosen)
                 fresh, waiting = waiting[:room], waiting[room:]
-                there = await asyncio.gather(*(self._is_there(hit) for hit in fresh))
-                chosen += [hit for hit, is_there in zip(fresh, there, strict=True) if is_there]
+                left = await asyncio.gather(*(self._left_of(hit) for hit in fresh))
+                chosen += [hit for hit in left if hit is not None]
             shown += await self._show(place, chosen, len(shown) + 1, len(answer.hits) > 1)
         await self.say(place, _sentence(answer, shown), _buttons(answer, shown, bool(waiting)))
         return len(shown)
@@ -87,15 +87,27 @@ class Answers:
         """Returns those that could be shown; the others are forgotten."""
         numbers = {hit.rank: n for n, hit in enumerate(hits, start=first)} if numbered else {}
         if any(_needs_reply(place, hit) for hit in hits):
-            return [hit for hit in hits if await self._show_one(place, hit, numbers)]
+            return await self._show_each(place, hits, numbers)
         shown: list[Hit] = []
         for kind in ("photo", "document"):  # an album holds one kind only
             same = [hit for hit in hits if Original.of(hit.photo.ref).kind == kind]
             if len(same) > 1 and await self._show_album(place, same, numbers, kind):
                 shown += same
             else:
-                shown += [hit for hit in same if await self._show_one(place, hit, numbers)]
+                shown += await self._show_each(place, same, numbers)
         return sorted(shown, key=lambda hit: hit.rank)
+
+    async def _show_each(
+        self, place: Place, hits: Sequence[Hit], numbers: Mapping[int, int]
+    ) -> list[Hit]:
+        """One by one; a copy takes the place of what can't be shown."""
+        shown: list[Hit] = []
+        for hit in hits:
+            left: Hit | None = hit
+            while left is not None and not await self._show_one(place, left, numbers):
+                left = left.next
+            shown += [] if left is None else [left]
+        return shown
 
     async def _show_album(
         self, place: Place, hits: Sequence[Hit], numbers: Mapping[int, int], kind: str
@@ -165,6 +177,12 @@ class Answers:
             await self._forget(hit, said)
             return False
         return True
+
+    async def _left_of(self, hit: Hit | None) -> Hit | None:
+        """The hit, or the first of its copies, that is still there."""
+        while hit is not None and not await self._is_there(hit):
+            hit = hit.next
+        return hit
 
     async def _is_there(self, hit: Hit) -> bool:
         """Whether a hit can be shown, as far as can be told beforehand; forget it if not."""

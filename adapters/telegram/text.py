@@ -192,6 +192,8 @@ def _about(hit: Hit, named: bool, snippet: int) -> str:
         parts.append(plain(" and ".join(why), WORDS))
     if post.link:
         parts.append(f'<a href="{html.escape(post.link)}">original</a>')
+    if hit.copies:
+        parts.append(hit.stands_for(lambda name: plain(name, NAME)))
     line = " · ".join(parts)
     if post.caption and snippet:
         line += f"\n“{plain(post.caption, snippet)}”"
