@@ -95,6 +95,14 @@ def look_at(path: Path) -> Found:
     return Found(path, content, datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
 
+def content_of(path: Path) -> str:
+    """What an imported file is known by. Raises SettingsError when it can't be read."""
+    try:
+        return look_at(path).content
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}") from None
+
+
 def as_post(found: Found, group: str, author: str, taken: datetime | None = None) -> Post:
     """The post that a file stands for: its bytes are its identity within the group."""
     return Post(

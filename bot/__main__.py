@@ -76,6 +76,20 @@ def _parser() -> argparse.ArgumentParser:
     finding.add_argument("--top", type=_count, default=3, metavar="N", help="photos (default 3)")
     finding.add_argument("--json", action="store_true", help="for programs")
 
+    which = commands.add_parser("which", help="what a photo shows, of some options")
+    which.add_argument("photo", type=Path, metavar="PHOTO")
+    which.add_argument("options", nargs="+", metavar="OPTIONS", help="cat dog 'birthday cake'")
+    which.add_argument("--json", action="store_true", help="for programs")
+
+    naming = commands.add_parser("name", help="call what is in an imported photo so, for find")
+    naming.add_argument("photo", type=Path, metavar="PHOTO")
+    naming.add_argument("words", nargs="+", metavar="NAME")
+    names = commands.add_parser("names", help="what a group calls things")
+    unname = commands.add_parser("unname", help="take a name away")
+    unname.add_argument("words", nargs="+", metavar="NAME")
+    for each in (naming, names, unname):
+        each.add_argument("--group", required=True, metavar="NAME", help="a group's name or id")
+
     status = commands.add_parser("status", help="photos, waiting and refused, group by group")
     status.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("check", help="are settings, database, model and tokens in order?")
@@ -107,6 +121,10 @@ def _run(options: argparse.Namespace) -> int:
         return _import(chosen, options)
     if options.command == "find":
         return _find(chosen, options)
+    if options.command == "which":
+        return _which(chosen, options)
+    if options.command in ("name", "names", "unname"):
+        return _names(chosen, options)
     return _status(chosen, options)
 
 
@@ -160,6 +178,34 @@ def _find(chosen: Settings, options: argparse.Namespace) -> int:
         print(terminal.answer_json(answer, files))
     else:
         terminal.print_answer(answer, files)
+    return 0
+
+
+def _which(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import app, terminal
+
+    verdict = asyncio.run(
+        app.which(chosen, options.photo, options.options, terminal.download_bar())
+    )
+    if options.json:
+        print(terminal.verdict_json(verdict))
+    else:
+        terminal.print_verdict(verdict)
+    return 0
+
+
+def _names(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import app, terminal
+
+    if options.command == "names":
+        terminal.print_names(asyncio.run(app.names(chosen, options.group)))
+        return 0
+    words = " ".join(options.words)
+    if options.command == "name":
+        said = asyncio.run(app.name(chosen, options.photo, words, options.group))
+    else:
+        said = asyncio.run(app.unname(chosen, words, options.group))
+    print(terminal.plain(said))
     return 0
 
 

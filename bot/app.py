@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from adapters import LiveChat, chats, token_checks
-from adapters.files import Files
+from adapters.files import CHANNEL, Files, content_of
 from adapters.folder import FolderImport, ImportSummary
 from adapters.folder import Progress as ImportProgress
-from bot import clip, models, settings
+from bot import clip, models, settings, zeroshot
 from bot.decoder import Decoder
 from bot.housekeeping import erase_left_groups
 from bot.images import MAX_BYTES
@@ -31,11 +31,14 @@ from bot.photos import (
     EVERYONE,
     Answer,
     GroupStatus,
+    Name,
+    PhotoRef,
     Query,
     SettingsError,
     ShoeboxError,
     StoreError,
     Task,
+    Verdict,
 )
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
@@ -224,6 +227,47 @@ async def find(
         group_id = await app.memory.groups.resolve(group)
         await app.loader.load_once()
         return await app.memory.find(Query((group_id,), words, EVERYONE, top)), app.files
+
+
+async def which(
+    chosen: Settings, photo: Path, options: Sequence[str], download: DownloadProgress
+) -> Verdict:
+    """What a file shows, of some options. Raises ModelUnavailable, NotAPhoto: as one line."""
+    path = await asyncio.to_thread(photo.absolute)
+    words = " ".join(options)
+    if len(zeroshot.options_in(words)) < zeroshot.FEWEST:
+        words = ", ".join(options)  # each argument is one: cat dog 'birthday cake'
+    async with opened(chosen, download) as app:
+        await app.loader.load_once()
+        verdict = await app.memory.which(words, PhotoRef(app.files.platform, "", str(path)))
+    if not verdict.shares:
+        raise ShoeboxError(" ".join(filter(None, (verdict.sentence, verdict.notice))))
+    return verdict
+
+
+async def name(chosen: Settings, photo: Path, name: str, group: str) -> str:
+    """Call what is in an imported photo so; what there is to say. Raises ShoeboxError."""
+    async with opened(chosen) as app:
+        group_id = await app.memory.groups.resolve(group)
+        content = await asyncio.to_thread(content_of, photo)
+        known = await app.memory.posted(group_id, CHANNEL, content)
+        if not known:
+            raise ShoeboxError(f"{photo} is not remembered in {group}: import it first")
+        return await app.memory.names.give(known[0], name, "", EVERYONE)
+
+
+async def names(chosen: Settings, group: str) -> list[Name]:
+    """What a group calls things. Raises UnknownGroup."""
+    async with store_for(chosen.database_url) as store:
+        group_id = await store.groups.resolve(group)
+        return list((await store.names.of([group_id], EVERYONE)).values())
+
+
+async def unname(chosen: Settings, name: str, group: str) -> str:
+    """Take a name away, whoever gave it; what there is to say. Raises UnknownGroup."""
+    async with opened(chosen) as app:
+        group_id = await app.memory.groups.resolve(group)
+        return await app.memory.names.take_back(group_id, EVERYONE, name, None)
 
 
 async def status(chosen: Settings) -> tuple[list[GroupStatus], ModelPresence]:

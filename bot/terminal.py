@@ -11,7 +11,7 @@ from adapters.files import Files
 from adapters.folder import ImportSummary
 from bot.app import Check
 from bot.models import ModelPresence, Presence
-from bot.photos import Answer, GroupStatus, Hit, Task
+from bot.photos import Answer, GroupStatus, Hit, Name, Task, Verdict
 
 MOST_REASONS = 10
 """Refused photos that are listed; `status --json` lists all."""
@@ -79,9 +79,12 @@ def print_answer(answer: Answer, files: Files) -> None:
         post = hit.photo.post
         who = f" by {plain(post.author_name)}" if post.author_name else ""
         print(f"{hit.rank}. {plain(_where(hit, files))}")
-        print(f"   {hit.score:.2f} {', '.join(hit.why)}; {post.posted_at:%Y-%m-%d %H:%M}{who}")
+        why = plain(", ".join(hit.reasons))
+        print(f"   {hit.score:.2f} {why}; {post.posted_at:%Y-%m-%d %H:%M}{who}")
         if post.caption:
             print(f"   “{plain(post.caption)}”")
+        if hit.copies:
+            print(f"   {hit.stands_for(plain)}")
 
 
 def answer_json(answer: Answer, files: Files) -> str:
@@ -92,14 +95,38 @@ def answer_json(answer: Answer, files: Files) -> str:
                 "rank": hit.rank,
                 "photo": _where(hit, files),
                 "score": round(hit.score, 4),
-                "why": list(hit.why),
+                "why": list(hit.reasons),
                 "author": hit.photo.post.author_name or None,
                 "posted_at": hit.photo.post.posted_at.isoformat(),
                 "caption": hit.photo.post.caption or None,
+                "copies": [_where(copy, files) for copy in hit.copies],
+                "also_by": list(hit.others),
             }
             for hit in answer.hits
         ]
     )
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """What a photo shows, in words and bars."""
+    print(plain(verdict.sentence))
+    for each in verdict.shares:
+        print(f"{each.bar(20)} {each.percent:>9}  {plain(each.option)}")
+    if verdict.notice:
+        print(verdict.notice, file=sys.stderr)
+
+
+def verdict_json(verdict: Verdict) -> str:
+    """The same for programs."""
+    return _json([{"option": s.option, "share": round(s.share, 4)} for s in verdict.shares])
+
+
+def print_names(names: Sequence[Name]) -> None:
+    """A line each."""
+    if not names:
+        print("No names yet.")
+    for each in names:
+        print(f"{plain(each.name)}  ({each.examples})")
 
 
 def _where(hit: Hit, files: Files) -> str:
