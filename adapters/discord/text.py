@@ -48,8 +48,8 @@ GREETING = """**Hello! I remember the photos of this server.** Post them as alwa
 they can't see.
 I keep who posted a photo and when, what was said with it and in reply to it, the text in it, and \
 what it shows as numbers; the photos themselves stay with Discord. They train nothing. *Apps → \
-Forget this* on a message makes me forget it; remove me, and I forget everything {when}. Admins: {history} lets me \
-look through what was posted before I came. {help} tells more."""
+Forget this* on a message makes me forget it; remove me, and I forget everything {when}. Admins: \
+{history} lets me look through what was posted before I came. {help} tells more."""
 
 HIDDEN = """⚠️ Discord hides photos from me: my owner has not switched on *Message Content Intent*. \
 Until then I remember what you give me with *Apps → Remember this* on a message."""
