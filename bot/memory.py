@@ -15,6 +15,7 @@ from bot.photos import (
     Answer,
     FetchFailed,
     Hit,
+    Meant,
     NotAPhoto,
     PhotoRef,
     Post,
@@ -146,7 +147,7 @@ class PhotoMemory:
         terms = words.terms(words.fold(" ".join((query.words, *narrowed.exact))))
         if not terms and query.like is None and not narrowed.narrows:
             return Answer((), "Say what to look for, e.g. /find birthday cake", hint=hint)
-        known = await self._store.names.of(query.groups, query.audience)
+        known = await self._store.names.of(query.groups, asked.audience)
         meant, besides = names.spoken(query.words, known)
         vectors: list[Vector] = []
         if query.like is not None:
@@ -169,7 +170,7 @@ class PhotoMemory:
                 model=None if encoder is None else encoder.model,
                 nearest=NEAREST,
                 only=query.only,
-                names=meant,
+                meant=Meant(tuple(meant), asked.audience),
             )
             ranked, total = ranking.rank(terms, candidates), candidates.total
         else:

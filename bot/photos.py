@@ -263,6 +263,17 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Meant:
+    """Names of the group's own that are meant in a question."""
+
+    keys: tuple[str, ...] = ()
+    """See bot.names."""
+    audience: Audience = EVERYONE
+    """Which of their examples may count: all that this audience may see, however much the question
+    is narrowed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A photo that may be an answer, as the store hands it to the ranking."""
 

@@ -17,6 +17,7 @@ from bot.photos import (
     ImageSpec,
     Job,
     Look,
+    Meant,
     Model,
     Name,
     Only,
@@ -152,11 +153,11 @@ class PhotoStore(Protocol):
         model: Model | None,
         nearest: int,
         only: Only = ALL,
-        names: Sequence[str] = (),
+        meant: Meant | None = None,
     ) -> Candidates:
         """Photos of these groups and this audience that hold any of the terms (folded), and the
-        `nearest` by cosine when (d,) query vectors of `model` are given; of `names` (keys) those
-        that were named so and the `nearest` to them."""
+        `nearest` by cosine when (d,) query vectors of `model` are given; of the names that are
+        meant those that were named so and the `nearest` to them."""
         ...
 
     async def vector_of(

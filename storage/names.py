@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 import aiosqlite
 import numpy as np
 
-from bot.photos import ALL, Audience, Model, Name, NameRefused, Only, Vector
+from bot.photos import ALL, Audience, Meant, Model, Name, NameRefused, Only, Vector
 from storage.connection import Database
 from storage.rows import row, rows, value
 from storage.search import BLOCK, Scope
@@ -88,7 +88,7 @@ async def alike(
     groups: Iterable[str],
     audience: Audience,
     only: Only,
-    keys: Sequence[str],
+    meant: Meant | None,
     model: Model | None,
     nearest: int,
 ) -> dict[int, tuple[str, float]]:
@@ -98,14 +98,15 @@ async def alike(
     Each group is looked at by itself: no name reaches another group's photos.
     """
     found: dict[int, tuple[str, float]] = {}
-    for group in groups if keys else ():
-        scope = Scope([group], audience)
-        examples = await rows(db, *_examples(scope, "photos.id, names.key, written", keys))
+    for group in groups if meant is not None and meant.keys else ():
+        assert meant is not None
+        scope = Scope([group], meant.audience)
+        examples = await rows(db, *_examples(scope, "photos.id, names.key, written", meant.keys))
         if not examples:
             continue
         written = {key: spelt for _, key, spelt in reversed(examples)}
         likeness = await _likeness(db, scope, [each[:2] for each in examples], model)
-        if only != ALL:
+        if (audience, only) != (meant.audience, ALL):
             wanted = await rows(db, *Scope([group], audience, only).select("photos.id"))
             likeness = {photo: likeness[photo] for (photo,) in wanted if photo in likeness}
         best = sorted(likeness.items(), key=lambda each: -each[1][1])[: len(examples) + nearest]

@@ -20,6 +20,7 @@ from bot.photos import (
     Candidates,
     Job,
     Look,
+    Meant,
     Model,
     Only,
     PhotoRef,
@@ -299,13 +300,13 @@ class SqliteStore:
         model: Model | None,
         nearest: int,
         only: Only = ALL,
-        names: Sequence[str] = (),
+        meant: Meant | None = None,
     ) -> Candidates:
         scope = search.Scope(groups, audience, only)
         async with self._db.read() as db:
             total = await value(db, *scope.select("count(*)"))
             words = await search.by_words(db, scope, terms)
-            named = await alike(db, groups, audience, only, names, model, nearest)
+            named = await alike(db, groups, audience, only, meant, model, nearest)
             if not vectors or model is None:
                 cosines: dict[int, float] = {}
                 median = 0.0

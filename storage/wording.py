@@ -1,4 +1,4 @@
-"""Exact words in captions and in the text of photos, as conditions in SQL."""
+"""Exact words in captions, in the text of photos and in replies, as conditions in SQL."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ _LETTERS = "0-9a-zß-\u0dff\u0f00-\u1fff"
 _LETTER = re.compile(f"[{_LETTERS}]")
 
 
-def holds(phrase: str) -> tuple[str, tuple[str, str]]:
-    """A condition on `photos`, with its values: caption or text hold this folded phrase, from the
-    beginning of a word to the end of one. Scripts without spaces may hold it anywhere."""
+def holds(phrase: str) -> tuple[str, tuple[str, ...]]:
+    """A condition on `photos`, with its values: caption, text or a reply hold this folded phrase,
+    from the beginning of a word to the end of one. Scripts without spaces may hold it anywhere."""
     pattern = f"*{_edge(phrase[:1])}{_literally(phrase)}{_edge(phrase[-1:])}*"
     return (
-        "EXISTS (SELECT 1 FROM texts WHERE texts.photo_id = photos.id"
-        " AND (' ' || texts.caption || ' ' GLOB ? OR ' ' || texts.text || ' ' GLOB ?))",
-        (pattern, pattern),
+        "(EXISTS (SELECT 1 FROM texts WHERE texts.photo_id = photos.id"
+        " AND (' ' || texts.caption || ' ' GLOB ? OR ' ' || texts.text || ' ' GLOB ?))"
+        " OR EXISTS (SELECT 1 FROM replies WHERE replies.photo_id = photos.id"
+        " AND ' ' || replies.text || ' ' GLOB ?))",
+        (pattern, pattern, pattern),
     )
 
 
