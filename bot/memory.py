@@ -172,7 +172,8 @@ class PhotoMemory:
                 only=query.only,
                 meant=Meant(tuple(meant), asked.audience),
             )
-            ranked, total = ranking.rank(terms, candidates), candidates.total
+            rest = words.terms(besides) if meant else ()
+            ranked, total = ranking.rank(terms, candidates, rest), candidates.total
         else:
             ranked, total = await self._newest(query)
         hits = await self._hits(ranked, query)

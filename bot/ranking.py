@@ -60,15 +60,17 @@ def lookups(terms: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def rank(terms: Sequence[str], candidates: Candidates) -> list[Ranked]:
+def rank(terms: Sequence[str], candidates: Candidates, besides: Sequence[str] = ()) -> list[Ranked]:
     """Candidates in order, best first.
 
     A term's weight is its rarity in the group (idf, Robertson and Spärck Jones 1976) relative
     to a term that only one photo has; a photo's words score is the weighted share of the
-    query's terms that it holds. Meaning counts from the group's median cosine (0) to the
-    query's best (1). The signals are joined as independent evidence: 1 - Π (1 - signal).
+    query's terms that it holds (of those `besides` the names that are meant, if there are any:
+    a name's own are rarely written anywhere). Meaning counts from the group's median cosine (0)
+    to the query's best (1). The signals are joined as independent evidence: 1 - Π (1 - signal).
     """
     asked = telling(terms)
+    in_all = sum(term in besides for term in asked) or len(asked)
     rules = [_rule(term) for term in asked]
     captions = [[rule(item.caption) for rule in rules] for item in candidates.items]
     texts = [[rule(item.text) for rule in rules] for item in candidates.items]
@@ -80,16 +82,17 @@ def rank(terms: Sequence[str], candidates: Candidates) -> list[Ranked]:
             ),
             candidates.total,
         )
-        / len(asked)
+        / in_all
         for n in range(len(asked))
     ]
     best = max((i.cosine for i in candidates.items if i.cosine is not None), default=0.0)
     has_names = any(item.name for item in candidates.items)
     ranked: list[Ranked] = []
     for item, caption, text, reply in zip(candidates.items, captions, texts, replies, strict=True):
-        by_caption = sum(w * quality for w, quality in zip(weights, caption, strict=True))
-        by_text = sum(w * quality for w, quality in zip(weights, text, strict=True))
-        by_reply = sum(w * quality for w, quality in zip(weights, reply, strict=True))
+        by_caption, by_text, by_reply = (
+            min(1.0, sum(w * quality for w, quality in zip(weights, held, strict=True)))
+            for held in (caption, text, reply)
+        )
         by_name = min(1.0, max(0.0, (item.alike - UNLIKE) / (ALIKE - UNLIKE)))
         by_meaning = _meaning(item, candidates.median_cosine, best)
         if item.cosine is None and not (by_caption or by_text or by_reply or by_name):

@@ -32,8 +32,8 @@ class SqliteNames:
         async with self._db.write() as db:
             counts = await row(
                 db,
-                "SELECT count(DISTINCT key) FILTER (WHERE key <> ?1),"
-                " count(*) FILTER (WHERE key = ?1 AND photo_id <> ?2)"
+                "SELECT count(DISTINCT names.key) FILTER (WHERE names.key <> ?1),"
+                " count(*) FILTER (WHERE names.key = ?1 AND photo_id <> ?2)"
                 " FROM names JOIN photos ON photos.id = photo_id WHERE group_id ="
                 " (SELECT group_id FROM photos WHERE id = ?2)",
                 (key, photo),

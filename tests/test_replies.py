@@ -1,0 +1,172 @@
+"""What is said in reply to photos: kept with them, found with them, gone with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.decoder import Decoder
+from bot.memory import ModelState, PhotoMemory
+from bot.photos import EVERYONE, Audience, Query, Signal
+from storage.replies import MOST_CHARACTERS, MOST_REPLIES
+from storage.rows import rows
+from storage.sqlite import SqliteStore
+from tests.test_store import a_post
+
+FAM = "local:fam"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with SqliteStore(tmp_path / "box.db") as store:
+        yield store
+
+
+async def post(store: SqliteStore, message: str, **more: object) -> int:
+    return (await store.remember(replace(a_post(message), **more))).added[0]  # type: ignore[arg-type]
+
+
+async def found(
+    store: SqliteStore, *terms: str, group: str = FAM, audience: Audience = EVERYONE
+) -> list[int]:
+    items = (await store.search([group], audience, terms, [], None, 5)).items
+    return [item.photo for item in items]
+
+
+async def kept(store: SqliteStore) -> list[str]:
+    async with store._db.read() as db:
+        return [text for (text,) in await rows(db, "SELECT text FROM replies ORDER BY id")]
+
+
+async def indexed(store: SqliteStore) -> list[int]:
+    """Rows of the index that hold "tom"; it must forget what its table forgets."""
+    async with store._db.read() as db:
+        return await rows(db, "SELECT rowid FROM replies_index WHERE replies_index MATCH '\"tom\"'")
+
+
+async def test_a_reply_finds_its_photo_and_says_so(store: SqliteStore, tmp_path: Path) -> None:
+    photo = await post(store, "1")
+    other = await post(store, "2", caption="tomato")
+    assert await store.replies.hear(FAM, "main", "1", "7", "That is Tóm!") == 1
+    assert await store.replies.hear(FAM, "main", "404", "8", "Tom") == 0, "about no photo of ours"
+    assert sorted(await found(store, "tom")) == [photo, other]
+    assert await found(store, "is") == [photo], "short words are found too"
+    async with Decoder() as decoder:
+        memory = PhotoMemory(store, ModelState("none", problem="none"), {}, decoder)
+        first, second = (await memory.find(Query((FAM,), "Tom", EVERYONE))).hits
+        assert (first.photo.id, first.why) == (photo, (Signal.REPLY,))
+        assert first.reasons == ("said about it",)
+        assert second.why == (Signal.CAPTION,), "the beginning of a word counts for less"
+        (hit,) = (await memory.find(Query((FAM,), '"that is tom"', EVERYONE))).hits
+        assert hit.photo.id == photo, "exact words are looked for in replies too"
+
+
+async def test_edits_and_deletes_are_followed(store: SqliteStore) -> None:
+    photo = await post(store, "1")
+    await store.replies.hear(FAM, "main", "1", "7", "Tom")
+    await store.replies.hear(FAM, "main", "1", "7", "Tom")
+    assert await kept(store) == ["tom"], "once, however often it is told"
+    await store.replies.hear(FAM, "main", "1", "7", "Uncle Bob")
+    assert await kept(store) == ["uncle bob"]
+    assert await indexed(store) == []
+    assert await found(store, "tom") == []
+    assert await found(store, "bob") == [photo]
+    await store.replies.unsay(FAM, "elsewhere", ["7"])
+    await store.replies.unsay("local:other", "main", ["7"])
+    assert await kept(store) == ["uncle bob"]
+    await store.replies.unsay(FAM, "main", ["6", "7"])
+    assert await kept(store) == []
+    await store.replies.hear(FAM, "main", "1", "8", "Tom")
+    await store.replies.hear(FAM, "main", "1", "8", " ")
+    assert await kept(store) == [], "nothing is said any more"
+
+
+async def test_a_reply_is_about_the_whole_album(store: SqliteStore) -> None:
+    album = [await post(store, str(n), album="trip") for n in (1, 2)]
+    alone = await post(store, "3")
+    elsewhere = await post(store, "4", album="trip", channel="other")
+    assert await store.replies.hear(FAM, "main", "2", "9", "Tom on the boat") == 2
+    assert await found(store, "tom") == album
+    await store.forget(FAM, "main", "2")
+    assert await found(store, "tom") == album[:1], "what is said of the others stays"
+    assert {alone, elsewhere} & set(await found(store, "boat")) == set()
+
+
+async def test_there_is_a_limit(store: SqliteStore) -> None:
+    await post(store, "1")
+    for n in range(MOST_REPLIES + 5):
+        await store.replies.hear(FAM, "main", "1", f"r{n}", f"word{n} " + "x" * 1000)
+    said = await kept(store)
+    assert len(said) == MOST_REPLIES
+    assert max(map(len, said)) == MOST_CHARACTERS
+    await store.replies.hear(FAM, "main", "1", "r3", "changed")
+    assert "changed" in await kept(store), "an edit is no further one"
+
+
+async def test_replies_go_with_the_photo_the_post_the_channel_and_the_group(
+    store: SqliteStore,
+) -> None:
+    async def said_about(message: str, **more: object) -> int:
+        photo = await post(store, message, **more)
+        where = (str(more.get("group", FAM)), str(more.get("channel", "main")))
+        assert await store.replies.hear(*where, message, f"r{message}", "Tom")
+        return photo
+
+    await store.drop(await said_about("1"))
+    await said_about("2")
+    await store.forget(FAM, "main", "2")
+    await said_about("3", channel="gone")
+    await store.forget_channel(FAM, "gone")
+    await said_about("4", group="local:left")
+    await store.groups.erase("local:left")
+    assert await kept(store) == []
+    assert await indexed(store) == []
+
+
+async def test_replies_move_with_the_group(store: SqliteStore) -> None:
+    photo = await post(store, "1")
+    await store.replies.hear(FAM, "main", "1", "7", "Tom")
+    await post(store, "9", group="local:new")
+    assert await store.groups.move(FAM, "local:new")
+    assert await found(store, "tom", group="local:new") == [photo]
+
+
+places = st.tuples(st.sampled_from(["local:a", "local:b"]), st.sampled_from(["x", "y"]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    posts=st.lists(places, min_size=1, max_size=6),
+    said=st.lists(st.tuples(places, st.integers(0, 5)), max_size=8),
+    asked=places,
+)
+def test_no_reply_of_another_group_or_channel_finds_anything(
+    posts: list[tuple[str, str]],
+    said: list[tuple[tuple[str, str], int]],
+    asked: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    async def walls() -> None:
+        folder = tmp_path_factory.mktemp("walls")
+        async with SqliteStore(folder / "box.db") as store:
+            photos = {
+                n: await post(store, str(n), group=group, channel=channel)
+                for n, (group, channel) in enumerate(posts)
+            }
+            for n, ((group, channel), about) in enumerate(said):
+                await store.replies.hear(group, channel, str(about), f"r{n}", "secret")
+            group, channel = asked
+            seen = await found(
+                store, "secret", group=group, audience=Audience(frozenset({channel}))
+            )
+            assert seen == [
+                photos[n] for n, at in enumerate(posts) if at == asked and (at, n) in said
+            ]
+
+    asyncio.run(walls())
