@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.photos import Candidate, Candidates, Hit, Signal, StoredPhoto
+from bot import fitting
+from bot.photos import Calibration, Candidate, Candidates, Hit, Signal, StoredPhoto
 from bot.words import is_ideographic
 
 MEANING_WEIGHT = 0.7
@@ -21,9 +22,9 @@ SPEAKS = 0.5
 
 NAMED = 0.97
 """All that was named so itself scores higher, and all else lower, when a name is asked for."""
-UNLIKE, ALIKE = 0.2, 0.7
+UNLIKE, ALIKE = 0.3, 0.7
 """How near to a name's examples a photo must be to count at all, and to count in full. Of the
-starter's drawings 5 in 100 without the named thing are nearer than 0.4, of those with it 3 in 4."""
+starter's drawings 1 in 10 without the named thing is nearer than 0.3, of those with it 9 in 10."""
 
 WHOLE_WORD, WORD_START, INSIDE_WORD = 1.0, 0.8, 0.5
 RUN_PARTS = 0.7
@@ -44,6 +45,8 @@ class Ranked:
     score: float
     why: tuple[Signal, ...]
     name: str = ""
+    fits: bool = True
+    """Whether it is an answer at all (bot.fitting), or only nearer than the rest."""
 
 
 def telling(terms: Sequence[str]) -> list[str]:
@@ -60,8 +63,13 @@ def lookups(terms: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def rank(terms: Sequence[str], candidates: Candidates, besides: Sequence[str] = ()) -> list[Ranked]:
-    """Candidates in order, best first.
+def rank(
+    terms: Sequence[str],
+    candidates: Candidates,
+    besides: Sequence[str] = (),
+    calibration: Calibration | None = None,
+) -> list[Ranked]:
+    """Candidates in order, best first: those that fit, then the others.
 
     A term's weight is its rarity in the group (idf, Robertson and Spärck Jones 1976) relative
     to a term that only one photo has; a photo's words score is the weighted share of the
@@ -85,7 +93,9 @@ def rank(terms: Sequence[str], candidates: Candidates, besides: Sequence[str] = 
         / in_all
         for n in range(len(asked))
     ]
-    best = max((i.cosine for i in candidates.items if i.cosine is not None), default=0.0)
+    blank = fitting.about_nothing(candidates)
+    seen = [i.cosine for i in candidates.items if i.cosine is not None and (blank or not i.plain)]
+    best = max(seen, default=0.0)
     has_names = any(item.name for item in candidates.items)
     ranked: list[Ranked] = []
     for item, caption, text, reply in zip(candidates.items, captions, texts, replies, strict=True):
@@ -95,13 +105,25 @@ def rank(terms: Sequence[str], candidates: Candidates, besides: Sequence[str] = 
         )
         by_name = min(1.0, max(0.0, (item.alike - UNLIKE) / (ALIKE - UNLIKE)))
         by_meaning = _meaning(item, candidates.median_cosine, best)
+        views = fitting.views(item, candidates, calibration)
+        evidence = None if views is None else views.evidence
+        if item.plain and not blank:
+            by_meaning, evidence = 0.0, -math.inf
+        terms_held = [max(each) for each in zip(caption, text, reply, strict=True)]
+        fits = fitting.fits(
+            evidence,
+            min(1.0, sum(w * quality for w, quality in zip(weights, terms_held, strict=True))),
+            [quality >= WORD_START for quality in terms_held],
+            by_name,
+        )
         if item.cosine is None and not (by_caption or by_text or by_reply or by_name):
             continue
         found = _join(item.photo, by_meaning, by_text, by_caption, by_reply, by_name, item.name)
+        found = replace(found, fits=fits)
         ranked.append(_named_first(found, item) if has_names else found)
     # Under the median all score 0 by meaning, and still one is nearer than another.
     cosines = {i.photo: -1.0 if i.cosine is None else i.cosine for i in candidates.items}
-    return sorted(ranked, key=lambda r: (-r.score, -cosines[r.photo], -r.photo))
+    return sorted(ranked, key=lambda r: (not r.fits, -r.score, -cosines[r.photo], -r.photo))
 
 
 def hits(ranked: Sequence[Ranked], photos: Mapping[int, StoredPhoto], top: int) -> tuple[Hit, ...]:
