@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.language import to_say
 from bot.photos import FetchFailed, PhotoGone, PhotoRef, Post, SettingsError
 
 PLATFORM = "file"
@@ -59,7 +60,7 @@ class Files:
             with path.open("rb") as file:
                 return file.read(self._most + 1)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise PhotoGone("the file is no longer where it was") from None
+            raise PhotoGone(to_say("the file is no longer where it was")) from None
         except OSError as error:
             raise FetchFailed(f"the file can't be read: {error.strerror}") from error
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from bot import perceptual
+from bot.language import to_say
 from bot.photos import ImageSpec, NotAPhoto, Pixels
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -93,11 +94,11 @@ def taken_at(data: bytes) -> datetime | None:
 def _open(data: bytes, at_least: int) -> Image.Image:
     """Decode to upright RGB; JPEGs at the smallest scale with both sides >= `at_least`."""
     if not data:
-        raise NotAPhoto("the file is empty")
+        raise NotAPhoto(to_say("the file is empty"))
     if len(data) > MAX_BYTES:
         raise NotAPhoto(f"the file is larger than {MAX_BYTES // 2**20} MB")
     if any(mark in data[:1024] for mark in _SVG_MARKS):
-        raise NotAPhoto("SVG drawings are not kept")
+        raise NotAPhoto(to_say("SVG drawings are not kept"))
     _register_formats()
     Image.MAX_IMAGE_PIXELS = None  # the limits above take its place
     try:
@@ -106,9 +107,9 @@ def _open(data: bytes, at_least: int) -> Image.Image:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 return _decode(image, at_least)
     except UnidentifiedImageError:
-        raise NotAPhoto("the file is not a picture") from None
+        raise NotAPhoto(to_say("the file is not a picture")) from None
     except MemoryError:
-        raise NotAPhoto("the picture needs too much memory to open") from None
+        raise NotAPhoto(to_say("the picture needs too much memory to open")) from None
     except NotAPhoto:
         raise
     except Exception as error:  # decoders raise anything on bytes that were made to break them
@@ -142,7 +143,7 @@ def _first_frame_to_see(image: Image.Image) -> Image.Image:
         if float(grey.std()) >= BLANK_DEVIATION:
             return frame
     if first is None:
-        raise NotAPhoto("the animation has no frames")
+        raise NotAPhoto(to_say("the animation has no frames"))
     return first
 
 

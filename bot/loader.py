@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
+from bot.language import to_say
 from bot.memory import ModelState
 from bot.photos import HubUnreachable, ModelUnavailable
 from bot.ports import Encoder
@@ -20,7 +21,7 @@ RETRY_SECONDS = (60.0, 300.0, 1800.0)
 """Pauses between tries to get a model; the last is kept."""
 
 
-STANDS_IN = "It stands in until a start can fetch the real model."
+STANDS_IN = to_say("It stands in until a start can fetch the real model.")
 
 
 class LoadedEncoder(Encoder, Protocol):
@@ -79,13 +80,13 @@ class ModelLoader:
         except ModelUnavailable as problem:
             self._unreachable = problem if isinstance(problem, HubUnreachable) else None
             self._state.problem = str(problem)
-            self._state.progress = None
+            self._state.loaded = None
             return False
         if self._encoder.model.name == starter.NAME:
-            why = f"{STANDS_IN} {missing}" if missing else starter.WAY_OUT
-            self._state.caution = f"{starter.LIMITS} {why}"
+            why = (STANDS_IN, missing) if missing else (starter.WAY_OUT,)
+            self._state.cautions = (starter.LIMITS, *why)
         self._state.encoder = self._encoder
-        self._state.problem = self._state.progress = None
+        self._state.problem = self._state.loaded = None
         self._ready()
         return True
 
@@ -102,8 +103,8 @@ class ModelLoader:
             log.warning("no model yet (next try in %.0f s): %s", pause, self._state.problem)
             await asyncio.sleep(pause)
             tries += 1
-        if self._state.caution:
-            log.warning("%s", self._state.caution)
+        if self._state.cautions:
+            log.warning("%s", " ".join(self._state.cautions))
         assert self._encoder is not None
         log.info("the model %s is ready", self._encoder.model.name)
 
@@ -141,7 +142,7 @@ class ModelLoader:
         if self._stopping.is_set():
             raise _Stopped
         percent = 100 * done // total if total else 0
-        self._state.progress = f"downloading, {percent} % of {total / 1e6:.0f} MB"
+        self._state.loaded = percent, round(total / 1e6)
         if self._progress is not None:
             self._progress(done, total)
 

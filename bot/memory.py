@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot import duplicates, names, ranking, words, zeroshot
+from bot import duplicates, names, ranking, understanding, words, zeroshot
 from bot.decoder import Decoder
+from bot.language import ENGLISH, count, say
+from bot.language_choice import LanguageChoice
 from bot.narrowing import narrow
 from bot.photos import (
     ALL,
@@ -44,20 +46,35 @@ class ModelState:
     encoder: Encoder | None = None
     problem: str | None = None
     """Why there is no encoder, and the ways out."""
-    caution: str | None = None
-    """What people should know of the encoder that is used, if anything."""
-    progress: str | None = None
-    """What the loader is doing, e.g. `downloading 34 %`."""
+    cautions: tuple[str, ...] = ()
+    """What people should know of the encoder that is used, if anything; in English."""
+    loaded: tuple[int, int] | None = None
+    """Percent that are downloaded, and of how many megabytes; None: no download is going on."""
+
+    @property
+    def progress(self) -> str | None:
+        """What the loader is doing, if it takes long."""
+        if self.loaded is None:
+            return None
+        percent, size = self.loaded
+        return say("downloading, {percent} % of {size} MB", percent=percent, size=size)
 
     @property
     def notice(self) -> str | None:
         """A lasting line for people while finding by meaning has to wait or has limits."""
         if self.encoder is not None:
-            return self.caution
-        found_by = "Photos are found by captions and by text in them; finding by meaning"
+            return " ".join(map(say, self.cautions)) or None
         if self.problem is not None:
-            return f"{found_by} waits for a model. {self.problem}"
-        return f"{found_by} starts when the model is ready ({self.progress or 'loading'})."
+            return say(
+                "Photos are found by captions and by text in them; finding by meaning waits for a "
+                "model. {problem}",
+                problem=say(self.problem),
+            )
+        return say(
+            "Photos are found by captions and by text in them; finding by meaning starts when the "
+            "model is ready ({progress}).",
+            progress=self.progress or say("loading"),
+        )
 
 
 class PhotoMemory:
@@ -69,11 +86,14 @@ class PhotoMemory:
         model: ModelState,
         adapters: Mapping[str, ChatAdapter],
         decoder: Decoder,
+        language: str = ENGLISH,
     ) -> None:
+        """`language`: what is spoken where nothing else is known."""
         self._store = store
         self._model = model
         self._adapters = adapters
         self._decoder = decoder
+        self._languages = LanguageChoice(store.groups, language)
         self._news = asyncio.Event()
 
     @property
@@ -84,6 +104,11 @@ class PhotoMemory:
     def groups(self) -> GroupStore:
         """Groups as such: where the bot is, who was seen there, what is kept of them."""
         return self._store.groups
+
+    @property
+    def languages(self) -> LanguageChoice:
+        """Which language each group is spoken to in."""
+        return self._languages
 
     @property
     def replies(self) -> ReplyStore:
@@ -146,7 +171,7 @@ class PhotoMemory:
         query, hint = narrowed.query, narrowed.hint
         terms = words.terms(words.fold(" ".join((query.words, *narrowed.exact))))
         if not terms and query.like is None and not narrowed.narrows:
-            return Answer((), "Say what to look for, e.g. /find birthday cake", hint=hint)
+            return Answer((), say("Say what to look for, e.g. /find birthday cake"), hint=hint)
         known = await self._store.names.of(query.groups, asked.audience)
         meant, besides = names.spoken(query.words, known)
         vectors: list[Vector] = []
@@ -154,13 +179,15 @@ class PhotoMemory:
             try:
                 vectors += await self._vectors_like(query.groups, query.like, encoder)
             except (NotAPhoto, FetchFailed) as reason:
-                return Answer((), f"I can't look at that photo: {reason}.")
+                return Answer((), _cant_look(reason))
             if not vectors and not terms:
-                return Answer((), "I can't look for similar photos yet.", self._model.notice)
+                return Answer((), say("I can't look for similar photos yet."), self._model.notice)
         # What a name means is known from photos better than from how the word is spelt.
         seen = besides if meant else query.words
         if encoder is not None and words.terms(words.fold(seen)):
             vectors.append(await encoder.encode_text(seen))
+            lost = understanding.hint(seen, encoder.model.name)
+            hint = " ".join(filter(None, (hint, lost))) or None
         if terms or vectors:
             candidates = await self._store.search(
                 query.groups,
@@ -193,10 +220,10 @@ class PhotoMemory:
         asked, hits = await self._store.answers.page(
             token, query.place, query.asker, query.groups, query.audience, after
         )
-        sentence = f"More for “{asked}”:" if asked else "More like that photo:"
+        more = say("More for “{words}”:", words=asked) if asked else say("More like that photo:")
         return Answer(
             tuple(hits[: query.top]),
-            sentence if hits else "That was all.",
+            more if hits else say("That was all."),
             self._model.notice,
             token,
             tuple(hits[query.top :]),
@@ -210,10 +237,16 @@ class PhotoMemory:
         )
         shown = tuple(hit for hit in hits if hit.rank in ranks)
         if not shown:
-            return Answer((), "None of these photos may be shown to everybody here.")
+            return Answer((), say("None of these photos may be shown to everybody here."))
         kept = await self._store.answers.keep(query.place, query.asker, asked, shown)
-        what = f"for “{asked}”" if asked else "like the one that was asked about"
-        return Answer(shown, f"{_photos(len(shown))} {what}:", token=kept)
+        if asked:
+            return Answer(shown, _found(len(shown), asked), token=kept)
+        said = count(
+            len(shown),
+            "One photo like the one that was asked about:",
+            "{count} photos like the one that was asked about:",
+        )
+        return Answer(shown, said, token=kept)
 
     async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
         """What somebody has asked before that begins so, latest first."""
@@ -236,9 +269,11 @@ class PhotoMemory:
         options = zeroshot.options_in(words)
         encoder = self._model.encoder
         if not zeroshot.FEWEST <= len(options) <= zeroshot.MOST:
-            return Verdict(zeroshot.HOW)
+            return Verdict(say(zeroshot.HOW))
         if encoder is None:
-            return Verdict("Without a model I can't look at photos.", notice=self._model.notice)
+            return Verdict(
+                say("Without a model I can't look at photos."), notice=self._model.notice
+            )
         try:
             vector = None
             if photo is not None:
@@ -247,7 +282,7 @@ class PhotoMemory:
                 vector = await self._look(ref, encoder)
             return await zeroshot.judge(encoder, vector, options)
         except (NotAPhoto, FetchFailed) as reason:
-            return Verdict(f"I can't look at that photo: {reason}.")
+            return Verdict(_cant_look(reason))
 
     async def copies(self, group: str, ref: PhotoRef) -> list[StoredPhoto]:
         """Every post of this photo that a group remembers, oldest first."""
@@ -325,20 +360,37 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
+def _cant_look(reason: NotAPhoto | FetchFailed) -> str:
+    return say("I can't look at that photo: {reason}.", reason=say(str(reason)))
+
+
 def _sentence(query: Query, found: int, total: int) -> str:
-    asked = f"for “{query.words}”" if query.words else "like that photo"
-    where = "this group" if len(query.groups) == 1 else "your groups"
     if total == 0 and (query.only != ALL or query.audience.channels is not None):
-        return "There is no such photo that may be shown here."
+        return say("There is no such photo that may be shown here.")
+    if total == 0 and len(query.groups) == 1:
+        return say("There are no photos in this group yet. Post some, then ask again.")
     if total == 0:
-        return f"There are no photos in {where} yet. Post some, then ask again."
-    if found == 0:
-        return (
-            f"None of {total} photos fits {asked}." if query.words else "There is no other photo."
+        return say("There are no photos in your groups yet. Post some, then ask again.")
+    if found == 0 and query.words:
+        return count(
+            total,
+            "None of {count} photos fits for “{words}”.",
+            "None of {count} photos fits for “{words}”.",
+            words=query.words,
         )
-    also = ", like that photo" if query.words and query.like else ""
-    return f"{_photos(found)} {asked}{also}:"
+    if found == 0:
+        return say("There is no other photo.")
+    if query.words and query.like:
+        return count(
+            found,
+            "One photo for “{words}”, like that photo:",
+            "{count} photos for “{words}”, like that photo:",
+            words=query.words,
+        )
+    if query.words:
+        return _found(found, query.words)
+    return count(found, "One photo like that photo:", "{count} photos like that photo:")
 
 
-def _photos(count: int) -> str:
-    return "One photo" if count == 1 else f"{count} photos"
+def _found(photos: int, words: str) -> str:
+    return count(photos, "One photo for “{words}”:", "{count} photos for “{words}”:", words=words)

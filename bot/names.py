@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from bot import words
+from bot.language import count, say
 from bot.photos import Audience, Name, NameRefused, StoredPhoto
 from bot.ports import NameStore
 from bot.ranking import FILLERS
@@ -23,15 +24,23 @@ class Names:
     async def give(self, photo: StoredPhoto, name: str, giver: str, audience: Audience) -> str:
         """Call what is in a photo so. Raises NameRefused with what to tell them."""
         if photo.refused is not None:
-            raise NameRefused(f"I can't look at that photo: {photo.refused}.")
+            raise NameRefused(
+                say("I can't look at that photo: {reason}.", reason=say(photo.refused))
+            )
         key, written = checked(name)
         await self._store.give(photo.id, key, written, giver)
         known = (await self._store.of([photo.post.group], audience)).get(key)
         if known is None:
-            raise NameRefused("I don't remember that photo.")
-        examples = "one example" if known.examples == 1 else f"{known.examples} examples"
-        more = " Name it in another photo too, and I find it better." if known.examples < 3 else ""
-        return f"“{written}” now has {examples}.{more}"
+            raise NameRefused(say("I don't remember that photo."))
+        said = count(
+            known.examples,
+            "“{name}” now has one example.",
+            "“{name}” now has {count} examples.",
+            name=written,
+        )
+        if known.examples < 3:
+            said += " " + say("Name it in another photo too, and I find it better.")
+        return said
 
     async def take_back(self, group: str, audience: Audience, name: str, giver: str | None) -> str:
         """Take a name away from where `giver` gave it; None: an admin does, from everywhere."""
@@ -39,11 +48,12 @@ class Names:
         gone, left = await self._store.take_back(group, audience, key, giver)
         written = " ".join(name.split())[:LONGEST]
         if left:
-            others = "Only who gave a name, or an admin, can take it away."
-            return f"Your examples of “{written}” are gone. {others}" if gone else others
+            others = say("Only who gave a name, or an admin, can take it away.")
+            own = say("Your examples of “{name}” are gone.", name=written)
+            return f"{own} {others}" if gone else others
         if gone:
-            return f"“{written}” is no longer a name here."
-        return "There is no such name here. /names lists those there are."
+            return say("“{name}” is no longer a name here.", name=written)
+        return say("There is no such name here. /names lists those there are.")
 
     async def of(self, groups: Collection[str], audience: Audience) -> list[Name]:
         """The names of which the audience may see examples."""
@@ -57,12 +67,18 @@ def checked(name: str) -> tuple[str, str]:
     """
     written = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     if not written:
-        raise NameRefused("Say what to call it: /name the goose")
+        raise NameRefused(say("Say what to call it: /name the goose"))
     if len(written) > LONGEST:
-        raise NameRefused(f"A name has at most {LONGEST} characters, not {len(written)}.")
+        raise NameRefused(
+            say(
+                "A name has at most {most} characters, not {length}.",
+                most=LONGEST,
+                length=len(written),
+            )
+        )
     key = key_of(written)
     if not key:
-        raise NameRefused("A name needs a word of its own: /name the goose")
+        raise NameRefused(say("A name needs a word of its own: /name the goose"))
     return key, written
 
 

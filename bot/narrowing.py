@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import words
+from bot.language import count, say, to_say
 from bot.minus import looks_like
 from bot.photos import Audience, Query
 from bot.ports import Encoder, ScopeStore
@@ -18,10 +19,11 @@ from bot.query import Asked, parse
 from bot.ranking import FILLERS
 from bot.words import fold, is_ideographic
 
-NOBODY = "I don't know anybody called “{name}” here; searched as a word."
-SEVERAL = "“{name}” could be several people here; searched as a word. Write more of the name."
-NOWHERE = "I don't know of photos in a place called “{name}” here; searched as a word."
-LEFT_OUT = "“-{words}” leaves out {count} that look like it."
+NOBODY = to_say("I don't know anybody called “{name}” here; searched as a word.")
+SEVERAL = to_say(
+    "“{name}” could be several people here; searched as a word. Write more of the name."
+)
+NOWHERE = to_say("I don't know of photos in a place called “{name}” here; searched as a word.")
 MYSELF = ("me", "myself", "我", "自己")
 
 
@@ -52,8 +54,14 @@ async def narrow(
         vector = await encoder.encode_text(unwanted)
         cosines = await store.cosines(query.groups, query.audience, vector, encoder.model)
         if found := looks_like(cosines):
-            count = "one photo" if len(found) == 1 else f"{len(found)} photos"
-            hints.append(LEFT_OUT.format(words=unwanted, count=count))
+            hints.append(
+                count(
+                    len(found),
+                    "“-{words}” leaves out one photo that looks like it.",
+                    "“-{words}” leaves out {count} photos that look like it.",
+                    words=unwanted,
+                )
+            )
             apart |= found
     only = replace(
         query.only,
@@ -100,7 +108,7 @@ async def _authors(
             found |= meant
         else:
             several = meant is None
-            hints.append((SEVERAL if several else NOBODY).format(name=name))
+            hints.append(say(SEVERAL if several else NOBODY, name=name))
             rest.append(name)
     return frozenset(found) or None
 
@@ -142,7 +150,7 @@ def _places(
         folded = fold(name).removeprefix("#").strip()
         in_groups, in_channels = _called(folded, query.titles), _called(folded, query.channels)
         if not in_groups and not in_channels:
-            hints.append(NOWHERE.format(name=name))
+            hints.append(say(NOWHERE, name=name))
             rest.append(name)
         groups |= in_groups
         channels |= in_channels

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from bot.language import say
+
 FIRST_YEAR, LAST_YEAR = 1970, 2100
 DAY = timedelta(days=1)
 
@@ -48,8 +50,12 @@ class Period:
     def __str__(self) -> str:
         last = None if self.end is None else self.end - DAY
         if self.start is None or last is None:
-            return f"since {self.start}" if last is None else f"before {self.end}"
-        return f"on {last}" if self.start == last else f"from {self.start} to {last}"
+            if last is None:
+                return say("since {day}", day=self.start)
+            return say("before {day}", day=self.end)
+        if self.start == last:
+            return say("on {day}", day=last)
+        return say("from {first} to {last}", first=self.start, last=last)
 
 
 def _midnight(day: date) -> datetime:

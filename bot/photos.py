@@ -22,6 +22,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.language import count, say, spoken, to_say
+
 Vector = NDArray[np.float32]
 """A unit-length embedding, shape (d,), or a stack of them, shape (n, d)."""
 
@@ -93,13 +95,13 @@ class PhotoGone(FetchFailed):
 class Signal(StrEnum):
     """What made a photo an answer."""
 
-    MEANING = "meaning"
-    TEXT = "text in the photo"
-    CAPTION = "caption"
-    NEWEST = "newest first"
+    MEANING = to_say("meaning")
+    TEXT = to_say("text in the photo")
+    CAPTION = to_say("caption")
+    NEWEST = to_say("newest first")
     """It has all that was asked for, and no words were given to look for."""
-    REPLY = "said about it"
-    NAME = "name"
+    REPLY = to_say("said about it")
+    NAME = to_say("name")
     """A name that the group gave, or photos that look like those it was given to."""
 
 
@@ -367,7 +369,7 @@ class Hit:
     def reasons(self) -> tuple[str, ...]:
         """Why it is there, in words. A name is somebody's words: to be shown harmlessly."""
         return tuple(
-            f"{signal}: {self.name}" if signal is Signal.NAME else str(signal)
+            say("name: {name}", name=self.name) if signal is Signal.NAME else say(signal)
             for signal in self.why
         )
 
@@ -375,26 +377,29 @@ class Hit:
     def fit(self) -> str:
         """The score in words. What words found fits; what was found by its looks looks like it."""
         if self.why == (Signal.NEWEST,):
-            return "as asked"
+            return say("as asked")
         if not set(self.why) <= {Signal.MEANING, Signal.NAME}:
-            return "fits very well" if self.score >= 0.6 else "fits well"
+            return say("fits very well") if self.score >= 0.6 else say("fits well")
         if self.score >= 0.6:
-            return "looks very much like it"
-        return "looks like it" if self.score >= 0.35 else "looks a little like it"
+            return say("looks very much like it")
+        return say("looks like it") if self.score >= 0.35 else say("looks a little like it")
 
 
 def more_like_it(copies: int, others: Sequence[str]) -> str:
     """How many copies a photo stands for, and who else posted it; empty if it has none."""
     if not copies:
         return ""
-    said = f"and {copies} more like it"
     if len(others) > MOST_NAMES:
-        others = [*others[: MOST_NAMES - 1], f"{len(others) - MOST_NAMES + 1} others"]
-    if others:
-        said += ", also posted by " + " and ".join(
-            part for part in (", ".join(others[:-1]), others[-1]) if part
-        )
-    return said
+        more = len(others) - MOST_NAMES + 1
+        others = [*others[: MOST_NAMES - 1], count(more, "{count} other", "{count} others")]
+    if not others:
+        return count(copies, "and {count} more like it", "and {count} more like it")
+    return count(
+        copies,
+        "and {count} more like it, also posted by {names}",
+        "and {count} more like it, also posted by {names}",
+        names=spoken().listed(others),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +437,7 @@ class Share:
 
     @property
     def percent(self) -> str:
-        return "under 1 %" if self.share < 0.005 else f"{100 * self.share:.0f} %"
+        return say("under 1 %") if self.share < 0.005 else f"{100 * self.share:.0f} %"
 
     def bar(self, width: int = 10) -> str:
         """The share as a bar of Unicode blocks, exact to an eighth of a character."""

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot import dates
+from bot.language import say, to_say
 from bot.periods import Period
 from bot.words import fold
 
-NOT_A_DATE = "I don't understand the date in “{typed}”; searched as a word."
-NOTHING_TO_TAKE_AWAY = "A “-” takes away only the word right behind it, like -cat."
-NOT_TAKEN_AWAY = "I can't take away “{typed}”; searched as a word."
-READ_AS_DATE = "“{typed}” is read as a date: photos posted {period}. Quotes make it words."
-OTHER_DATE = "One time is enough: “{typed}” is searched as words."
+NOT_A_DATE = to_say("I don't understand the date in “{typed}”; searched as a word.")
+NOTHING_TO_TAKE_AWAY = to_say("A “-” takes away only the word right behind it, like -cat.")
+NOT_TAKEN_AWAY = to_say("I can't take away “{typed}”; searched as a word.")
+READ_AS_DATE = to_say("“{typed}” is read as a date: photos posted {period}. Quotes make it words.")
+OTHER_DATE = to_say("One time is enough: “{typed}” is searched as words.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class _Reading:
     def _token(self, match: re.Match[str]) -> int:
         """Take one filter; returns where the text goes on."""
         if match["lone"]:
-            self._hints.append(NOTHING_TO_TAKE_AWAY)
+            self._hints.append(say(NOTHING_TO_TAKE_AWAY))
             self._words.append(match[0])
         elif match["away"]:
             self._take_away(match)
@@ -138,7 +139,7 @@ class _Reading:
     def _take_away(self, match: re.Match[str]) -> None:
         typed = _ENDING.sub("", match["away"])
         if re.match(rf"(?:{'|'.join(_KEYS)})[:：]", typed, re.I) or not fold(_bare(typed)):
-            self._hints.append(NOT_TAKEN_AWAY.format(typed=match["minus"] + typed))
+            self._hints.append(say(NOT_TAKEN_AWAY, typed=match["minus"] + typed))
             self._words.append(match["away"])
             return
         self._without.append(_bare(typed))
@@ -167,7 +168,7 @@ class _Reading:
             read = dates.read(value, self._now)
             if read is None:
                 typed = f"{match['key']}:{value}"
-                self._hints.append(NOT_A_DATE.format(typed=typed))
+                self._hints.append(say(NOT_A_DATE, typed=typed))
                 self._words.append(match["value"])
                 return end
             period = read
@@ -190,13 +191,13 @@ class _Reading:
                 open_ends = (period.start is None, period.end is None)
                 before = (self._said.start is None, self._said.end is None)
                 if {open_ends, before} != {(True, False), (False, True)}:
-                    self._hints.append(OTHER_DATE.format(typed=typed))
+                    self._hints.append(say(OTHER_DATE, typed=typed))
                     continue
             self._said = period
             self._words += [text[position : date.start], " "]
             position = date.end
             self._dates.append(typed)
-            self._hints.append(READ_AS_DATE.format(typed=typed, period=period))
+            self._hints.append(say(READ_AS_DATE, typed=typed, period=period))
             self._not_before(period.after)
             self._not_after(period.before)
         self._words.append(text[position:])

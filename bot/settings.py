@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bot.language import ENGLISH, fitting, languages
 from bot.photos import SettingsError
 
 DEFAULT_MODEL = "ViT-B-32-SigLIP2-256/webli"
@@ -21,6 +22,7 @@ KEYS = (
     "TELEGRAM_TOKEN",
     "DATABASE_URL",
     "MODEL",
+    "LANGUAGE",
     "WEB_HOST",
     "WEB_PORT",
     "WEB_PASSWORD",
@@ -44,6 +46,8 @@ class Settings:
     telegram_token: str = field(default="", repr=False)
     database_url: str = f"{SQLITE_PREFIX}data/shoebox.db"
     model: str = DEFAULT_MODEL
+    language: str = ENGLISH
+    """What is spoken where no other language was chosen."""
     web_host: str = "127.0.0.1"
     web_port: int = 8080
     web_password: str = field(default="", repr=False)
@@ -107,6 +111,7 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         telegram_token=get("TELEGRAM_TOKEN", ""),
         database_url=_database_url(get("DATABASE_URL", defaults.database_url)),
         model=get("MODEL", defaults.model),
+        language=_language(get("LANGUAGE", defaults.language)),
         web_host=get("WEB_HOST", defaults.web_host),
         web_port=_port("WEB_PORT", get("WEB_PORT", str(defaults.web_port))),
         web_password=get("WEB_PASSWORD", ""),
@@ -179,6 +184,13 @@ def _days(key: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 3650:
         raise SettingsError(f"{key}={text!r}: write a number of days from 0 to 3650")
     return int(text)
+
+
+def _language(text: str) -> str:
+    found = fitting(text)
+    if found is None:
+        raise SettingsError(f"LANGUAGE={text!r}: write one of {', '.join(languages())}")
+    return found.code
 
 
 def _log_level(text: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bot.language import say, to_say
 from bot.photos import Share, Vector, Verdict
 from bot.ports import Encoder
 from bot.words import fold, is_ideographic
@@ -21,7 +22,7 @@ from bot.words import fold, is_ideographic
 FEWEST, MOST = 2, 10
 LONGEST = 60
 """Characters of an option that are looked at."""
-HOW = f"Give me {FEWEST} to {MOST} options: /which cat, dog or cake"
+HOW = to_say("Give me 2 to 10 options: /which cat, dog or cake")
 
 # Of the general ones among CLIP's own templates
 # (https://github.com/openai/CLIP/blob/main/notebooks/Prompt_Engineering_for_ImageNet.ipynb),
@@ -80,9 +81,10 @@ async def judge(encoder: Encoder, photo: Vector, options: Sequence[str]) -> Verd
     notice = None
     if by_itself:
         alone = Share(found[0].option, 1 / (1 + math.exp(-float(logits.max()))))
-        notice = (
-            f"This model judges each option by itself: the first gets {alone.percent}. The bars "
-            "are shares of what all of them get."
+        notice = say(
+            "This model judges each option by itself: the first gets {percent}. The bars are "
+            "shares of what all of them get.",
+            percent=alone.percent,
         )
     return Verdict(_sentence(found[0]), found, notice)
 
@@ -109,7 +111,7 @@ async def _meaning(encoder: Encoder, option: str) -> Vector:
 
 def _sentence(best: Share) -> str:
     if best.share >= CERTAIN:
-        return f"That looks like “{best.option}”."
+        return say("That looks like “{option}”.", option=best.option)
     if best.share >= LIKELY:
-        return f"That looks most like “{best.option}”."
-    return f"Hard to tell; most like “{best.option}”."
+        return say("That looks most like “{option}”.", option=best.option)
+    return say("Hard to tell; most like “{option}”.", option=best.option)

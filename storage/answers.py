@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from bot.language import say
 from bot.photos import AnswerGone, Audience, Hit, Signal
 from storage.connection import Database
 from storage.rows import row, rows, stored_photos, value
@@ -63,7 +64,7 @@ class SqliteAnswers:
                 (token, place, asker, self._clock() - KEPT_SECONDS),
             )
             if answer is None:
-                raise AnswerGone("That answer is too old to go on from. Please ask again.")
+                raise AnswerGone(say("That answer is too old to go on from. Please ask again."))
             found = await rows(
                 db,
                 *scope.select(

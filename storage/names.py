@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 import aiosqlite
 import numpy as np
 
+from bot.language import say
 from bot.photos import ALL, Audience, Meant, Model, Name, NameRefused, Only, Vector
 from storage.connection import Database
 from storage.rows import row, rows, value
@@ -39,9 +40,13 @@ class SqliteNames:
                 (key, photo),
             )
             if counts[0] >= MOST_NAMES:
-                raise NameRefused(f"This group has {MOST_NAMES} names, the most there can be.")
+                raise NameRefused(
+                    say("This group has {most} names, the most there can be.", most=MOST_NAMES)
+                )
             if counts[1] >= MOST_EXAMPLES:
-                raise NameRefused(f"That name has {MOST_EXAMPLES} examples, which is enough.")
+                raise NameRefused(
+                    say("That name has {most} examples, which is enough.", most=MOST_EXAMPLES)
+                )
             await db.execute(  # the photo may have been forgotten meanwhile
                 "INSERT INTO names (photo_id, key, written, giver)"
                 " SELECT id, ?, ?, ? FROM photos WHERE id = ? ON CONFLICT DO NOTHING",

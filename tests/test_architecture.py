@@ -28,6 +28,7 @@ ONLY_IN = {
 }
 WIRING = {"bot/app.py", "bot/__main__.py", "bot/terminal.py"}
 FROM_THE_CORE = {
+    "bot.language",
     "bot.photos",
     "bot.ports",
     "bot.memory",

@@ -37,6 +37,7 @@ from adapters.discord.token import (
     speak_to,
 )
 from adapters.trouble import Trouble
+from bot.language import to_say
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, PhotoRef, TokenRefused
 
@@ -77,7 +78,7 @@ class DiscordChat:
     async def fetch(self, ref: PhotoRef) -> bytes:
         """The photo's bytes, in a rendition large enough to look at. Raises FetchFailed."""
         if self._session is None:
-            raise FetchFailed("Discord can't be reached yet")
+            raise FetchFailed(to_say("Discord can't be reached yet"))
         return await self._session.files.fetch(ref)
 
     async def serve(self) -> None:

@@ -12,6 +12,7 @@ import discord
 
 from adapters.discord.pictures import Picture, pictures_in
 from adapters.discord.posts import Original
+from bot.language import to_say
 from bot.photos import FetchFailed, PhotoGone, PhotoRef
 
 HOSTS = ("discordapp.com", "discordapp.net", "discord.com", "discord.media")
@@ -85,11 +86,11 @@ class Files:
         try:
             fresh = await self.look(ref)
         except discord.Forbidden:
-            raise FetchFailed("the bot may not read that channel now") from None
+            raise FetchFailed(to_say("the bot may not read that channel now")) from None
         except REACH as error:
             raise FetchFailed(f"Discord: {reason(error)}") from None
         if fresh is None:
-            raise PhotoGone("the attachment was taken out of its message")
+            raise PhotoGone(to_say("the attachment was taken out of its message"))
         return await self._download(fresh)
 
     async def look(self, ref: PhotoRef) -> Picture | None:
@@ -105,7 +106,7 @@ class Files:
             message = await channel.fetch_message(original.message)
         except discord.NotFound as error:
             if error.code in (UNKNOWN_MESSAGE, UNKNOWN_CHANNEL):
-                raise PhotoGone("the message was deleted") from None
+                raise PhotoGone(to_say("the message was deleted")) from None
             raise
         found = pictures_in(message)
         self.pictures.see(*found)
@@ -124,7 +125,7 @@ class Files:
         if picture.size > LARGEST:
             raise PhotoGone(f"the file is larger than {LARGEST // 2**20} MB")
         if not self._is_allowed(picture.source):
-            raise PhotoGone("it is not on Discord's servers")
+            raise PhotoGone(to_say("it is not on Discord's servers"))
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 return await self._client.http.get_from_cdn(picture.source)

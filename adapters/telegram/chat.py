@@ -31,6 +31,7 @@ from adapters.telegram.places import Place
 from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
 from adapters.telegram.token import NOT_KNOWN
 from adapters.telegram.updates import Trouble, Updates
+from bot.language import to_say
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, PhotoRef, ShoeboxError, TokenRefused
 
@@ -89,7 +90,7 @@ class TelegramChat:
     async def fetch(self, ref: PhotoRef) -> bytes:
         """The photo's bytes, in a rendition large enough to look at. Raises FetchFailed."""
         if not self._connected:
-            raise FetchFailed("Telegram can't be reached yet")
+            raise FetchFailed(to_say("Telegram can't be reached yet"))
         return await fetch(self._bot, ref)
 
     async def serve(self) -> None:

@@ -8,6 +8,7 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, Tele
 
 from adapters.telegram.bot import TelegramBot, reason, seconds_of
 from adapters.telegram.posts import Original
+from bot.language import to_say
 from bot.photos import FetchFailed, PhotoGone, PhotoRef
 
 FETCH_SECONDS = 120
@@ -29,25 +30,29 @@ async def fetch(bot: TelegramBot, ref: PhotoRef) -> bytes:
                 file = await bot.get_file(file_id)
                 data = bytes(await file.download_as_bytearray())
             if data.lstrip()[:1] == b"<" and len(data) != file.file_size:
-                raise FetchFailed("something in between answered with a page, not with the file")
+                raise FetchFailed(
+                    to_say("something in between answered with a page, not with the file")
+                )
             return data
         except BadRequest as error:
             if TOO_BIG in str(error):
                 continue
             if "temporarily unavailable" in str(error) or not names_a_file(error):
                 raise FetchFailed(f"Telegram: {reason(error, bot.token)}") from None
-            raise PhotoGone("Telegram no longer has this file") from None
+            raise PhotoGone(to_say("Telegram no longer has this file")) from None
         except RetryAfter as flood:
-            raise FetchFailed("Telegram asks to wait", seconds_of(flood)) from None
+            raise FetchFailed(to_say("Telegram asks to wait"), seconds_of(flood)) from None
         except (InvalidToken, Forbidden):  # also how PTB reads a 404 for a file's address
-            raise FetchFailed("Telegram does not give the file out now") from None
+            raise FetchFailed(to_say("Telegram does not give the file out now")) from None
         except TelegramError as error:
             raise FetchFailed(f"Telegram: {reason(error, bot.token)}") from None
         except TimeoutError:
             raise FetchFailed(f"Telegram took longer than {FETCH_SECONDS} s") from None
         except OSError as error:  # a Bot API server of one's own may name a path of this machine
             raise FetchFailed(f"the file can't be read: {error.strerror}") from None
-    raise PhotoGone("the file is larger than the 20 MB that Telegram gives out, without a preview")
+    raise PhotoGone(
+        to_say("the file is larger than the 20 MB that Telegram gives out, without a preview")
+    )
 
 
 async def is_there(bot: TelegramBot, ref: PhotoRef) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 
 from bot import modelfolder
+from bot.language import to_say
 from bot.modelfolder import ModelFolder
 from bot.photos import ModelUnavailable
 
@@ -17,11 +18,11 @@ NAME = "starter"
 FOLDER = Path(__file__).parent
 SUMS = "SHA256SUMS"
 
-LIMITS = (
+LIMITS = to_say(
     "The starter model finds drawings of some 500 things in English and Chinese; it does not "
     "know photos."
 )
-WAY_OUT = "For photos, run Shoebox with another MODEL; the README lists some."
+WAY_OUT = to_say("For photos, run Shoebox with another MODEL; the README lists some.")
 
 
 def read(folder: Path = FOLDER) -> ModelFolder:
