@@ -86,9 +86,16 @@ class Visitor:
             return response.status, await response.json()
 
     async def send(
-        self, text: str, *uploads: str, author: str = "Anna", group: str = "family"
+        self,
+        text: str,
+        *uploads: str,
+        author: str = "Anna",
+        group: str = "family",
+        answers: object = None,
     ) -> tuple[int, Any]:
-        content = {"group": group, "author": author, "text": text, "uploads": uploads}
+        content: dict[str, Any] = {"group": group, "author": author, "text": text}
+        content["uploads"] = uploads
+        content |= {} if answers is None else {"answers": answers}
         async with self.session.post(self.address + "post", json=content) as response:
             return response.status, await response.json()
 
