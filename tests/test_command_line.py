@@ -101,6 +101,27 @@ def test_import_find_status(shoebox: Shoebox, album: Path) -> None:
     assert "by Ann" in people
 
 
+def test_typed_filters_narrow_an_answer(shoebox: Shoebox, album: Path) -> None:
+    shoebox("import", str(album / "sub"), "--group", "fam", "--author", "Ann Lee")
+    shoebox("import", str(album), "--group", "fam", "--author", "Bob")
+
+    def found(*words: str) -> list[str]:
+        done = shoebox("find", *words, "--group", "fam", "--json", with_model=False)
+        assert done.returncode == 0, done.stderr
+        return [Path(hit["photo"]).name for hit in json.loads(done.stdout)]
+
+    assert found("from:ann") == ["again.jpg"], "the copy that was looked at last"
+    assert found('from:"Ann Lee" before:2020') == []
+    assert sorted(found("from:bob")) == ["b.png", "keys.jpg"]
+    assert found('"akai"') == ["keys.jpg"]
+    assert found("from:bob", "-akai") == ["b.png"]
+    assert found("-akai", "from:bob") == ["b.png"]
+    hinted = shoebox("find", "akai", "from:carl", "--group", "fam", "--json", with_model=False)
+    assert "anybody called “carl”" in hinted.stderr
+    assert json.loads(hinted.stdout)[0]["author"] == "Bob"
+    assert "WORDS" in shoebox("find", "-h").stdout
+
+
 def test_without_a_model_words_still_find_and_meaning_waits(shoebox: Shoebox, album: Path) -> None:
     done = shoebox("import", str(album), "--group", "fam", with_model=False)
     assert done.returncode == 0, done.stderr

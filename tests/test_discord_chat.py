@@ -56,6 +56,41 @@ def last(result: Any) -> Shown:
     return Shown.of(result.followups[-1])
 
 
+# --- filters as people type them
+
+
+async def test_typed_filters_narrow_an_answer_and_tell_nothing_of_elsewhere(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as at:
+        kitchen, secret = at.channel("🍳┃kitchen"), at.channel("secret", at.eve)
+        (anns,) = await cakes(at, 1)
+        (there,) = await cakes(at, 1, kitchen)
+        (hidden,) = await cakes(at, 1, secret)
+        message = await at.post(at.bob, "cake with a candle", photo(9))
+        bobs = message.attachments[0].id
+        assert (await at.find(at.ann, "cake from:bob")).attachments == [bobs]
+        assert (await at.find(at.ann, f"cake from:{at.bob.mention}")).attachments == [bobs]
+        assert (await at.find(at.ann, "cake -candle from:ann")).attachments == [there, anns]
+        assert (await at.find(at.ann, "in:#kitchen")).attachments == [there]
+        assert (await at.find(at.ann, f"cake in:<#{kitchen.id}>")).attachments == [there]
+        assert (await at.find(at.ann, '"a candle"')).attachments == [bobs]
+        assert (await at.find(at.ann, "from:ann", **{"from": at.bob})).attachments == []
+        assert (await at.find(at.ann, "cake before:2020")).attachments == []
+        lately = await at.find(at.ann, "cake since 2020")
+        assert len(lately.attachments) == 3
+        assert "“since 2020” is read as a date" in lately.text
+        nobody = await at.find(at.ann, "cake in:#secret from:carl")
+        assert hidden not in nobody.attachments
+        assert "a place called “\\#secret”" in nobody.text
+        assert "anybody called “carl”" in nobody.text
+        mine = await at.find(at.ann, "cake in:#secret", private=True)
+        assert mine.attachments == [hidden]
+        result = await at.bob.slash(at.general, "find", words="from:ann")
+        similar = await press(at, at.bob, result, "Similar to 1")
+        assert similar.followups
+
+
 # --- answers
 
 

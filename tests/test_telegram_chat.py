@@ -434,3 +434,30 @@ async def test_commands_are_offered_where_they_work(tmp_path: Path) -> None:
             "all_private_chats": ["find", "similar", "names", "which", "stats", "help"],
         }
         assert group_id(at.family.id).startswith("telegram:-100")
+
+
+async def test_typed_filters_narrow_an_answer(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        club = at.group("Book Club", at.ann, at.bob)
+        await at.world.bot_sends(club)
+        cakes(at, 1)
+        bobs = at.world.post_photo(at.family, at.bob, photo(5), "cake with a candle")
+        there = at.world.post_photo(club, at.bob, photo(6), "cake")
+        found, words = await at.asks(at.ann, "/find cake from:bob", count=2)
+        assert found.file_unique_id == bobs.file_unique_id
+        found, _ = await at.asks(at.ann, '/find "a candle" after:2020', count=2)
+        assert found.file_unique_id == bobs.file_unique_id
+        found, _ = await at.asks(at.ann, "/find -candle", count=2)
+        assert found.file_unique_id != bobs.file_unique_id
+        *_, words = await at.asks(at.ann, "/find cake from:carl in:nowhere", count=3)
+        assert "anybody called “carl”" in words.text
+        assert "a place called “nowhere”" in words.text
+        at.world.say(club, at.ann, "hello")
+        at.world.say(at.family, at.ann, "hello")
+        await at.world.idle()
+        private = at.world.private(at.ann)
+        found, words = await at.asks(at.ann, 'cake in:"book club"', chat=private, count=2)
+        assert found.file_unique_id == there.file_unique_id
+        found, words = await at.asks(at.ann, "in:family from:bob today", chat=private, count=2)
+        assert found.file_unique_id == bobs.file_unique_id
+        assert "“today” is read as a date" in words.text

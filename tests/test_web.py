@@ -53,6 +53,28 @@ async def reply_to(chat: Running, words: str) -> Any:
     raise AssertionError("no reply")
 
 
+# Filters as people type them
+
+
+async def test_typed_filters_narrow_an_answer_and_hints_are_shown(
+    chat: Running, visitor: Visitor
+) -> None:
+    await visitor.post_photo("tea", jpeg("blue"))
+    await visitor.post_photo("tea with milk", jpeg("red"), author="Ben")
+    for words, captions in (
+        ("tea from:ben", ["tea with milk"]),
+        ("tea -milk", ["tea"]),
+        ('"with milk" today', ["tea with milk"]),
+        ("from:anna", ["tea"]),
+        ("tea before:2020", []),
+        ("tea from:carl", ["tea with milk", "tea"]),
+    ):
+        await visitor.send(f"/find {words}")
+        reply = (await reply_to(chat, words)).reply
+        assert [find.caption for find in reply.finds] == captions, words
+    assert "anybody called “carl”" in reply.notice
+
+
 # Posting
 
 
