@@ -44,7 +44,7 @@ class SqliteReplies:
                 )
         return len(photos)
 
-    async def unsay(self, group: str, channel: str, messages: Collection[str]) -> None:
+    async def unsay(self, group: str, channel: str, messages: Collection[str]) -> int:
         async with self._db.read() as db:
             found = await rows(
                 db,
@@ -57,6 +57,7 @@ class SqliteReplies:
         if found:
             async with self._db.write() as db:
                 await _unsay(db, [photo for (photo,) in found], messages)
+        return len(found)
 
 
 async def said_of(db: aiosqlite.Connection, photos: Collection[int]) -> dict[int, str]:
