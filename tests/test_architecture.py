@@ -25,10 +25,12 @@ ONLY_IN = {
     "nicegui": {"adapters/web.py", "adapters/web_page.py"}
     | {"adapters/web_window.py", "adapters/web_message.py"},
     "rapidocr": {"bot/ocr.py"},
+    "dateparser": {"bot/dates.py"},
 }
 WIRING = {"bot/app.py", "bot/__main__.py", "bot/terminal.py"}
 FROM_THE_CORE = {
     "bot.language",
+    "bot.language_choice",
     "bot.photos",
     "bot.ports",
     "bot.memory",
