@@ -26,7 +26,7 @@ from bot.photos import Hit, Look
 
 SAME = 0.28
 """Distance of fingerprints up to which photos are copies of one."""
-BURST_SAME = 0.5
+BURST_SAME = 0.7
 """The same for photos of one burst."""
 BURST_COSINE = 0.9
 """And the cosine that their embeddings must have: those of one scene have 0.95 and more."""
@@ -80,7 +80,7 @@ def _same(hits: Sequence[Hit], looks: Sequence[Look]) -> NDArray[np.bool_]:
     for a, b in np.argwhere(np.triu(far <= BURST_SAME, 1)).tolist():
         alike = same[a, b] or (bursts[a] == bursts[b] and _mean_the_same(looks[a], looks[b]))
         one_group = hits[a].photo.post.group == hits[b].photo.post.group
-        same[a, b] = same[b, a] = alike and one_group and not _say_other_things(looks[a], looks[b])
+        same[a, b] = same[b, a] = alike and one_group and not says_other_things(looks[a], looks[b])
     return same
 
 
@@ -105,8 +105,8 @@ def _mean_the_same(a: Look, b: Look) -> bool:
     return float(a.vector @ b.vector) >= BURST_COSINE
 
 
-def _say_other_things(a: Look, b: Look) -> bool:
-    """Whether both hold text, and not the same."""
+def says_other_things(a: Look, b: Look) -> bool:
+    """Whether text was read in both, and not the same."""
     if min(len(a.text), len(b.text)) < ENOUGH_TEXT:
         return False
     fewer, more = sorted((_trigrams(a.text), _trigrams(b.text)), key=len)

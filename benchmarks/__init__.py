@@ -1,0 +1,1 @@
+"""What Shoebox claims to be good at, measured: each file is a command that writes a table."""
