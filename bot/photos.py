@@ -368,10 +368,15 @@ class Hit:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is there, in words. A name is somebody's words: to be shown harmlessly."""
-        return tuple(
-            say("name: {name}", name=self.name) if signal is Signal.NAME else say(signal)
-            for signal in self.why
-        )
+        return tuple(map(self._reason, self.why))
+
+    @property
+    def besides_meaning(self) -> tuple[str, ...]:
+        """The same without the meaning, which goes without saying."""
+        return tuple(self._reason(signal) for signal in self.why if signal is not Signal.MEANING)
+
+    def _reason(self, signal: Signal) -> str:
+        return say("name: {name}", name=self.name) if signal is Signal.NAME else say(signal)
 
     @property
     def fit(self) -> str:

@@ -12,6 +12,7 @@ from discord.ui import ActionRow, Button, LayoutView, MediaGallery, TextDisplay
 from adapters.discord import text
 from adapters.discord.files import REACH, Files, reason
 from adapters.discord.pictures import Picture
+from bot.language import say
 from bot.memory import PhotoMemory
 from bot.photos import Answer, Hit, PhotoGone
 
@@ -94,13 +95,13 @@ def _item(hit: Hit, picture: Picture) -> MediaGalleryItem:
 
 def _sentence(answer: Answer, shown: Sequence[Shown], private: bool) -> str:
     if answer.hits and not shown:
-        words = text.ALL_GONE
+        words = say(text.ALL_GONE)
     elif len(shown) < len(answer.hits):
-        words = text.SOME_GONE
+        words = say(text.SOME_GONE)
     else:
         words = text.plain(answer.sentence, 300)
     if not shown and not private:
-        words += f"\n-# {text.PRIVATE_HINT}"
+        words += f"\n-# {say(text.PRIVATE_HINT)}"
     if answer.hint:
         words += f"\n-# {text.plain(answer.hint, 600)}"
     if answer.notice:
@@ -112,14 +113,14 @@ def _buttons(token: int, hits: Sequence[Hit], more: bool, private: bool) -> Acti
     """A button's data is what `buttons.py` reads; it has at most 100 characters."""
     row = ActionRow[LayoutView]()
     for n, hit in enumerate(hits, start=1):
-        label = f"Similar to {n}" if len(hits) > 1 else "Similar"
+        label = say("Similar to {number}", number=n) if len(hits) > 1 else say("Similar")
         row.add_item(Button(label=label, custom_id=f"similar:{token}:{hit.rank}"))
     if more:
         last = max(hit.rank for hit in hits)
         row.add_item(
-            Button(label="More", style=ButtonStyle.primary, custom_id=f"more:{token}:{last}")
+            Button(label=say("More"), style=ButtonStyle.primary, custom_id=f"more:{token}:{last}")
         )
     if private:
         first, last = min(hit.rank for hit in hits), max(hit.rank for hit in hits)
-        row.add_item(Button(label="Share", custom_id=f"share:{token}:{first}:{last}"))
+        row.add_item(Button(label=say("Share"), custom_id=f"share:{token}:{first}:{last}"))
     return row

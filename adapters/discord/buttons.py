@@ -12,7 +12,9 @@ from discord import Interaction
 from adapters.discord import text
 from adapters.discord.answers import Answers
 from adapters.discord.forgetting import Forgetting
+from adapters.discord.interaction_language import language_of
 from adapters.discord.rooms import SHOWN, Rooms
+from bot.language import say, speak
 from bot.memory import PhotoMemory
 from bot.photos import AnswerGone, Query
 
@@ -52,7 +54,7 @@ class Buttons:
             elif found := _EVERYTHING.fullmatch(data):
                 await self._forgetting.forget_everything(interaction, found[1] == "yes")
             else:
-                raise AnswerGone(text.TOO_OLD)
+                raise AnswerGone(say(text.TOO_OLD))
         except AnswerGone as gone:
             await interaction.followup.send(str(gone), ephemeral=True)
 
@@ -67,7 +69,7 @@ class Buttons:
                 raise AnswerGone(answer.sentence)
             await self._answers.show(interaction, answer, private)
         elif not answer.hits or answer.hits[0].rank != rank:
-            raise AnswerGone(text.NO_LONGER)
+            raise AnswerGone(say(text.NO_LONGER))
         else:
             like = answer.hits[0].photo.ref
             query = await self._rooms.query(interaction, private, like=like)
@@ -75,12 +77,13 @@ class Buttons:
 
     async def _share(self, interaction: Interaction, token: int, first: int, last: int) -> None:
         """Show a private answer to the room: of its photos those that everybody may see."""
+        speak(await language_of(interaction, private=False))
         room: Query = await self._rooms.query(interaction, private=False)
         ranks = range(first, min(last, first + SHOWN - 1) + 1)
         answer = await self._memory.share(token, room, ranks)
         if not answer.hits:
             raise AnswerGone(answer.sentence)
-        said = f"{interaction.user.mention} shares:\n"
+        said = say("{person} shares:", person=interaction.user.mention) + "\n"
         await self._answers.show(interaction, answer, private=False, said=said)
 
 

@@ -164,8 +164,9 @@ class Session:
             client.tree,
             Commands(memory, rooms, answers, self.files, forgetting, self._history),
         )
-        self._guilds = Guilds(memory.groups, client, client.tree, chosen.grace_days, sees)
+        self._guilds = Guilds(memory, client, client.tree, chosen.grace_days, sees)
         self._tasks: set[asyncio.Task[None]] = set()
+        client.languages = memory.languages
         client.listener = self
 
     async def __aenter__(self) -> Self:

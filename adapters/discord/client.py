@@ -11,6 +11,7 @@ from discord.app_commands import CommandTree
 
 from adapters.discord.commands import Tree
 from adapters.trouble import Trouble
+from bot.language_choice import LanguageChoice
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Client(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self.listener: Listener | None = None
+        self.languages: LanguageChoice | None = None
         self._trouble = trouble
         self.tree: Tree = CommandTree(self)
 

@@ -22,6 +22,8 @@ from adapters.discord.pictures import picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import Original, as_post, ref_of
 from adapters.discord.rooms import Rooms
+from bot.language import language as language_of
+from bot.language import languages, photos, say
 from bot.memory import PhotoMemory
 from bot.photos import Hit, Only, PhotoRef, ShoeboxError
 
@@ -96,7 +98,7 @@ class Commands:
     ) -> None:
         picture = picture_of(image)
         if picture is None:
-            await interaction.response.send_message(text.NOT_AN_IMAGE, ephemeral=True)
+            await interaction.response.send_message(say(text.NOT_AN_IMAGE), ephemeral=True)
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
         self._files.pictures.see(picture)
@@ -113,7 +115,7 @@ class Commands:
         elif hits := await self._hits_in(interaction, message):
             like = hits[0].photo.ref
         if like is None:
-            await interaction.response.send_message(text.NOTHING_HERE, ephemeral=True)
+            await interaction.response.send_message(say(text.NOTHING_HERE), ephemeral=True)
             return
         await interaction.response.defer(ephemeral=True, thinking=True)
         query = await self._rooms.query(interaction, private=True, like=like)
@@ -124,13 +126,13 @@ class Commands:
         own = message.author == interaction.client.user
         post = None if own else as_post(message, by_bots=True)
         if post is None:
-            await interaction.response.send_message(text.NOTHING_HERE, ephemeral=True)
+            await interaction.response.send_message(say(text.NOTHING_HERE), ephemeral=True)
             return
         self._files.pictures.see(*pictures_in(message))
         done = await self._memory.remember(post)
-        answer = text.KNOWN if done.known else text.STAYS_FORGOTTEN
+        answer = say(text.KNOWN) if done.known else say(text.STAYS_FORGOTTEN)
         if done.added:
-            answer = text.REMEMBERED.format(photos=text.count(len(done.added), "photo"))
+            answer = say(text.REMEMBERED, photos=photos(len(done.added)))
         await interaction.response.send_message(answer, ephemeral=True)
 
     async def forget(self, interaction: Interaction, message: Message) -> None:
@@ -152,6 +154,22 @@ class Commands:
         assert interaction.guild is not None
         status = await self._memory.groups.status(group_id(interaction.guild.id))
         words = text.stats(status[0] if status else None)
+        await interaction.response.send_message(words, ephemeral=True)
+
+    async def help(self, interaction: Interaction, commands: dict[str, str]) -> None:
+        await interaction.response.send_message(say(text.HELP, **commands), ephemeral=True)
+
+    async def not_a_date(self, interaction: Interaction, typed: str) -> None:
+        words = say(text.NOT_A_DATE, text=text.plain(typed, text.NAME))
+        await interaction.response.send_message(words, ephemeral=True)
+
+    async def language(self, interaction: Interaction, code: str) -> None:
+        """`/language`: for who may manage the server."""
+        assert interaction.guild is not None
+        words = say(text.ADMINS_ONLY)
+        if interaction.permissions.manage_guild:
+            group = group_id(interaction.guild.id)
+            words = text.plain(await self._memory.languages.choose(group, code), 300)
         await interaction.response.send_message(words, ephemeral=True)
 
     async def offer_words(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
@@ -213,8 +231,7 @@ def offer(tree: Tree, commands: Commands) -> None:
     ) -> None:
         for date in (after, before):
             if date is not None and dates.moment_of(date) is None:
-                wrong = text.NOT_A_DATE.format(text=text.plain(date, text.NAME))
-                await interaction.response.send_message(wrong, ephemeral=True)
+                await guarded(interaction, commands.not_a_date(interaction, date))
                 return
         only = Only(
             authors=None if author is None else frozenset({person_id(author.id)}),
@@ -273,7 +290,17 @@ def offer(tree: Tree, commands: Commands) -> None:
         if everything:
             await guarded(interaction, commands.forgetting.ask_everything(interaction))
         else:
-            await interaction.response.send_message(text.FORGET_HOW, ephemeral=True)
+            await guarded(interaction, commands.forgetting.explain(interaction))
+
+    @tree.command(name="language", description="Admins: which language I speak here")
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.describe(language="The language")
+    @app_commands.choices(
+        language=[Choice(name=language_of(code).name, value=code) for code in languages()]
+    )
+    async def language(interaction: Interaction, language: str) -> None:
+        await guarded(interaction, commands.language(interaction, language))
 
     @tree.command(name="stats", description="How many photos I remember of this server")
     @app_commands.guild_only()
@@ -283,8 +310,7 @@ def offer(tree: Tree, commands: Commands) -> None:
     @tree.command(name="help", description="What I do and what I keep")
     @app_commands.guild_only()
     async def help_(interaction: Interaction) -> None:
-        words = text.HELP.format(**mentions(tree))
-        await interaction.response.send_message(words, ephemeral=True)
+        await guarded(interaction, commands.help(interaction, mentions(tree)))
 
     @tree.command(name="history", description="Admins: look through what was posted before I came")
     @app_commands.guild_only()

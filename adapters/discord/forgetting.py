@@ -9,6 +9,7 @@ from discord.ui import Button, View
 from adapters.discord import text
 from adapters.discord.places import Place, group_id, person_id
 from adapters.discord.posts import place_of
+from bot.language import photos, say
 from bot.memory import PhotoMemory
 from bot.photos import Group, Hit, Post, StoredPhoto
 
@@ -24,57 +25,61 @@ class Forgetting:
         assert interaction.guild is not None
         where = (group_id(interaction.guild.id), place_of(message.channel).key, str(message.id))
         if not await self._memory.knows(*where):
-            answer = text.NOT_KNOWN
+            answer = say(text.NOT_KNOWN)
         elif not self._may(interaction, person_id(message.author.id)):
-            answer = text.NOT_YOURS
+            answer = say(text.NOT_YOURS)
         else:
             await self._memory.forget(*where)
-            answer = text.FORGOTTEN
+            answer = say(text.FORGOTTEN)
         await interaction.response.send_message(answer, ephemeral=True)
 
     async def offer(self, interaction: Interaction, hits: list[Hit]) -> None:
         """*Forget this* on one of our answers: which of its photos?"""
         mine = [hit for hit in hits if self._may_forget(interaction, hit.photo)]
         if not mine:
-            answer = text.NOT_YOURS if hits else text.NOT_KNOWN
+            answer = say(text.NOT_YOURS) if hits else say(text.NOT_KNOWN)
             await interaction.response.send_message(answer, ephemeral=True)
             return
         view = View(timeout=None)
         for n, hit in enumerate(hits, start=1):
             if hit in mine:
-                label = f"Forget {n}" if len(hits) > 1 else "Forget it"
+                label = say("Forget {number}", number=n) if len(hits) > 1 else say("Forget it")
                 view.add_item(Button(label=label, custom_id=f"forget:{hit.photo.id}"))
         view.stop()
-        await interaction.response.send_message(text.FORGET_WHICH, view=view, ephemeral=True)
+        await interaction.response.send_message(say(text.FORGET_WHICH), view=view, ephemeral=True)
 
     async def forget_photo(self, interaction: Interaction, photo: int) -> None:
         """One of those was chosen; it takes the rest of its message along."""
         found = await self._memory.photo(photo)
         if found is None or found.post.group != _group(interaction):
-            answer = text.NOT_KNOWN
+            answer = say(text.NOT_KNOWN)
         elif not self._may_forget(interaction, found):
-            answer = text.NOT_YOURS
+            answer = say(text.NOT_YOURS)
         else:
             post: Post = found.post
             await self._memory.forget(post.group, post.channel, post.message)
-            answer = text.FORGOTTEN
+            answer = say(text.FORGOTTEN)
         await interaction.followup.send(answer, ephemeral=True)
 
     async def ask_everything(self, interaction: Interaction) -> None:
         """`/forget everything`: are you sure?"""
         if not _is_admin(interaction):
-            await interaction.response.send_message(text.ADMINS_ONLY, ephemeral=True)
+            await interaction.response.send_message(say(text.ADMINS_ONLY), ephemeral=True)
             return
         status = await self._memory.groups.status(_group(interaction))
-        photos = text.count(sum(group.photos for group in status), "photo")
+        remembered = sum(group.photos for group in status)
         view = View(timeout=None)
         view.add_item(
-            Button(label="Forget everything", style=ButtonStyle.danger, custom_id="everything:yes")
+            Button(
+                label=say("Forget everything"),
+                style=ButtonStyle.danger,
+                custom_id="everything:yes",
+            )
         )
-        view.add_item(Button(label="Keep", custom_id="everything:no"))
+        view.add_item(Button(label=say("Keep"), custom_id="everything:no"))
         view.stop()
         await interaction.response.send_message(
-            text.SURE.format(photos=photos), view=view, ephemeral=True
+            say(text.SURE, photos=photos(remembered)), view=view, ephemeral=True
         )
 
     async def forget_everything(self, interaction: Interaction, sure: bool) -> None:
@@ -82,14 +87,19 @@ class Forgetting:
         guild = interaction.guild
         assert guild is not None
         if not _is_admin(interaction):
-            await interaction.followup.send(text.ADMINS_ONLY, ephemeral=True)
+            await interaction.followup.send(say(text.ADMINS_ONLY), ephemeral=True)
             return
-        words = text.KEPT
+        words = say(text.KEPT)
         if sure:
-            photos = await self._memory.groups.erase(group_id(guild.id))
+            erased = await self._memory.groups.erase(group_id(guild.id))
             await self._memory.groups.meet(Group(group_id(guild.id), guild.name))
-            words = f"Forgotten: {text.count(photos, 'photo')}."
+            await self._memory.languages.keep(group_id(guild.id))
+            words = say("Forgotten: {photos}.", photos=photos(erased))
         await interaction.edit_original_response(content=words, view=None)
+
+    async def explain(self, interaction: Interaction) -> None:
+        """`/forget` alone."""
+        await interaction.response.send_message(say(text.FORGET_HOW), ephemeral=True)
 
     def _may_forget(self, interaction: Interaction, photo: StoredPhoto) -> bool:
         """Whether it is theirs, or they may delete messages where it was posted."""

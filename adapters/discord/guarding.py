@@ -9,6 +9,8 @@ import discord
 from discord import Interaction
 
 from adapters.discord import text
+from adapters.discord.interaction_language import language_of
+from bot.language import say, speak
 from bot.photos import ShoeboxError
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
     """Somebody who asks gets an answer, whatever happens."""
     try:
+        speak(await language_of(interaction))
         await answering
         return
     except ShoeboxError as error:
@@ -27,8 +30,8 @@ async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
         log.exception("Discord: a question could not be answered")
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(text.WENT_WRONG, ephemeral=True)
+            await interaction.followup.send(say(text.WENT_WRONG), ephemeral=True)
         else:
-            await interaction.response.send_message(text.WENT_WRONG, ephemeral=True)
+            await interaction.response.send_message(say(text.WENT_WRONG), ephemeral=True)
     except discord.DiscordException:
         log.info("Discord: nor could that be said")

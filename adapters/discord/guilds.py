@@ -12,10 +12,12 @@ import discord
 from adapters.discord import text
 from adapters.discord.commands import Tree, mentions
 from adapters.discord.files import REACH, reason
+from adapters.discord.interaction_language import preferred
 from adapters.discord.places import PREFIX, group_id, guild_id
 from adapters.discord.token import invitation
+from bot.language import say, speak
+from bot.memory import PhotoMemory
 from bot.photos import Group
-from bot.ports import GroupStore
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +30,17 @@ class Guilds:
 
     def __init__(
         self,
-        groups: GroupStore,
+        memory: PhotoMemory,
         client: discord.Client,
         tree: Tree,
         grace_days: int,
         sees_content: bool,
     ) -> None:
-        self._groups = groups
+        self._groups = memory.groups
+        self._languages = memory.languages
         self._client = client
         self._tree = tree
-        self._grace = f"after {text.count(grace_days, 'day')}" if grace_days else "at once"
+        self._days = grace_days
         self._sees_content = sees_content
         commands = [command.to_dict(tree) for command in tree.get_commands()]
         payload = json.dumps(commands, sort_keys=True)
@@ -75,7 +78,9 @@ class Guilds:
         """The bot was removed; what it remembers goes after the grace period. Raises StoreError."""
         if await self._groups.leave(group_id(guild), datetime.now(UTC)):
             await self._groups.take_note(group_id(guild), PUSHED, None)
-            log.info("removed from guild %s: what is kept of it goes %s", guild, self._grace)
+            log.info(
+                "removed from guild %s: what is kept of it goes %s", guild, text.grace(self._days)
+            )
 
     async def look_around(self) -> None:
         """Notice removals of which nobody told, while the bot was not running. Raises StoreError.
@@ -91,9 +96,10 @@ class Guilds:
         channel = _where_to_greet(guild)
         if channel is None:
             return
-        words = text.GREETING.format(when=self._grace, **mentions(self._tree))
+        speak(await self._languages.of(group_id(guild.id), preferred(guild)))
+        words = say(text.GREETING, when=text.grace(self._days), **mentions(self._tree))
         if not self._sees_content:
-            words += f"\n\n{text.HIDDEN}"
+            words += f"\n\n{say(text.HIDDEN)}"
         try:
             await channel.send(words)
         except REACH as error:

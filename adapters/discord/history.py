@@ -12,8 +12,10 @@ from discord import Interaction
 
 from adapters.discord import text
 from adapters.discord.files import REACH, reason
+from adapters.discord.interaction_language import language_of, preferred
 from adapters.discord.places import group_id
 from adapters.discord.reading import Page, Reader, Source, archived, parents, readable
+from bot.language import count, photos, say, speak, speaking, to_say
 from bot.memory import PhotoMemory
 from bot.photos import StoreError
 
@@ -29,18 +31,17 @@ PAUSES = (2.0, 10.0, 60.0, 300.0)
 ALL = 0
 """Stands for the oldest message of a channel that was read to its beginning."""
 
-STARTED = "I look through what was posted here before. This message shows how far I am."
-RUNNING = "I am at it: {link}"
-CANT_WRITE = "I must be allowed to write in this channel, to show how far I am."
-PROGRESS = (
+STARTED = to_say("I look through what was posted here before. This message shows how far I am.")
+RUNNING = to_say("I am at it: {link}")
+CANT_WRITE = to_say("I must be allowed to write in this channel, to show how far I am.")
+PROGRESS = to_say(
     "🕰️ Looking through what was posted before I came: {done} of {all} channels and threads, "
     "{messages}, {photos} new.\n{bar}"
 )
-DONE = (
+DONE = to_say(
     "✅ I looked through {messages} in {all} channels and threads and found {photos} that I did "
-    "not know yet. I am looking at them now; `/stats` shows how far I am.{skipped}"
+    "not know yet. I am looking at them now; `/stats` shows how far I am."
 )
-SKIPPED = "\nI could not read {skipped}."
 BAR = 20
 
 
@@ -81,22 +82,23 @@ class History:
         running = await self._memory.groups.note(group_id(guild.id), NOTE)
         rights = interaction.app_permissions
         if not interaction.permissions.manage_guild:
-            refusal = text.ADMINS_ONLY
+            refusal = say(text.ADMINS_ONLY)
         elif not self._sees_content:
-            refusal = text.HIDDEN
+            refusal = say(text.HIDDEN)
         elif running is not None and guild.id in self._tasks:
             at = Progress(**json.loads(running))
             link = f"https://discord.com/channels/{guild.id}/{at.channel}/{at.message}"
-            refusal = RUNNING.format(link=link)
+            refusal = say(RUNNING, link=link)
         elif not (rights.view_channel and rights.send_messages) or not isinstance(
             channel, discord.abc.Messageable
         ):
-            refusal = CANT_WRITE
+            refusal = say(CANT_WRITE)
         if refusal is not None or not isinstance(channel, discord.abc.Messageable):
             await interaction.response.send_message(refusal, ephemeral=True)
             return
-        await interaction.response.send_message(STARTED, ephemeral=True)
-        shown = await channel.send(_progress(Progress(0, 0), 0, 0))
+        await interaction.response.send_message(say(STARTED), ephemeral=True)
+        with speaking(await language_of(interaction, private=False)):
+            shown = await channel.send(_progress(Progress(0, 0), 0, 0))
         progress = Progress(shown.channel.id, shown.id)
         await self._memory.groups.take_note(group_id(guild.id), NOTE, progress.text())
         self._start(guild, progress)
@@ -126,6 +128,8 @@ class History:
 
     async def _run(self, guild: discord.Guild, progress: Progress) -> None:
         try:
+            group = group_id(guild.id)
+            speak(await self._memory.languages.of(group, preferred(guild)))
             await self._read_all(guild, progress)
         except Exception as error:
             log.error("Discord, guild %s: /history stopped", guild.id, exc_info=error)
@@ -213,20 +217,28 @@ async def _sources(guild: discord.Guild) -> tuple[list[Source], int]:
 
 def _progress(progress: Progress, done: int, total: int) -> str:
     full = round(BAR * done / total) if total else 0
-    return PROGRESS.format(
+    return say(
+        PROGRESS,
         done=done,
         all=total or "…",
-        messages=text.count(progress.messages, "message"),
-        photos=text.count(progress.photos, "photo"),
+        messages=_messages(progress.messages),
+        photos=photos(progress.photos),
         bar="▰" * full + "▱" * (BAR - full),
     )
 
 
 def _done(progress: Progress, total: int) -> str:
-    skipped = text.count(progress.skipped, "channel")
-    return DONE.format(
-        all=total,
-        messages=text.count(progress.messages, "message"),
-        photos=text.count(progress.photos, "photo"),
-        skipped=SKIPPED.format(skipped=skipped) if progress.skipped else "",
+    words = say(
+        DONE, all=total, messages=_messages(progress.messages), photos=photos(progress.photos)
     )
+    if skipped := progress.skipped:
+        words += "\n" + count(
+            skipped,
+            "I could not read {count} channel.",
+            "I could not read {count} channels.",
+        )
+    return words
+
+
+def _messages(number: int) -> str:
+    return count(number, "{count} message", "{count} messages")

@@ -18,6 +18,7 @@ from adapters.discord.pictures import Picture, picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import Original, place_of, ref_of
 from adapters.discord.rooms import Rooms
+from bot.language import say
 from bot.memory import PhotoMemory
 from bot.photos import Hit, NameRefused, PhotoRef, StoredPhoto
 
@@ -41,7 +42,7 @@ class Names:
         """*Name this…*: the first photo of a message, or of one of our answers."""
         found = await self._known(message) or await _shown(interaction, message, hits)
         if found is None:
-            await interaction.response.send_message(text.NOT_KNOWN, ephemeral=True)
+            await interaction.response.send_message(say(text.NOT_KNOWN), ephemeral=True)
             return
         photo = found
 
@@ -49,7 +50,7 @@ class Names:
             await self._give(interaction, photo, name)
 
         await interaction.response.send_modal(
-            _Asking(text.NAME_THIS, text.NAME_ASKED, "the goose", LONGEST_NAME, typed)
+            _Asking(text.NAME_THIS, text.NAME_ASKED, text.NAME_EXAMPLE, LONGEST_NAME, typed)
         )
 
     async def list(self, interaction: Interaction) -> None:
@@ -79,7 +80,7 @@ class Names:
         elif (known := await _shown(interaction, message, hits)) is not None:
             ref = known.ref
         if ref is None:
-            await interaction.response.send_message(text.NOTHING_HERE, ephemeral=True)
+            await interaction.response.send_message(say(text.NOTHING_HERE), ephemeral=True)
             return
         like, photo = ref, known
 
@@ -88,7 +89,7 @@ class Names:
             await self._judge(interaction, options, like, photo, private=True)
 
         await interaction.response.send_modal(
-            _Asking(text.WHICH, text.WHICH_ASKED, "cat, dog or cake", LONGEST_OPTIONS, typed)
+            _Asking(text.WHICH, text.WHICH_ASKED, text.OPTIONS, LONGEST_OPTIONS, typed)
         )
 
     async def which(
@@ -97,7 +98,7 @@ class Names:
         """`/which`: of an image that is given with it, and not kept."""
         picture = picture_of(image)
         if picture is None:
-            await interaction.response.send_message(text.NOT_AN_IMAGE, ephemeral=True)
+            await interaction.response.send_message(say(text.NOT_AN_IMAGE), ephemeral=True)
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
         await self._judge(interaction, options, self._seen(picture, Original(0, 0)), None, private)
@@ -142,11 +143,11 @@ class _Asking(Modal):
     """One question with one line to type."""
 
     def __init__(self, title: str, question: str, example: str, longest: int, typed: Typed) -> None:
-        super().__init__(title=title, timeout=OPEN_SECONDS)
+        super().__init__(title=say(title), timeout=OPEN_SECONDS)
         self._line: TextInput[_Asking] = TextInput(
-            placeholder=example, min_length=1, max_length=longest, custom_id="line"
+            placeholder=say(example), min_length=1, max_length=longest, custom_id="line"
         )
-        self.add_item(Label(text=question, component=self._line))
+        self.add_item(Label(text=say(question), component=self._line))
         self._typed = typed
 
     async def on_submit(self, interaction: Interaction, /) -> None:

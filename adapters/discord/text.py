@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.photos import GroupStatus, Hit, Name, Signal, Verdict
+from bot.language import count, photos, say, spoken, to_say
+from bot.photos import GroupStatus, Hit, Name, Verdict
 
 MOST_TEXT = 4000
 """Characters of all texts of one message
@@ -20,12 +21,13 @@ JOINER = "\u2060"
 """Word joiner: invisible, and parts an @ from the name behind it."""
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
-FIND, SIMILAR, REMEMBER, FORGET = "Find photos", "Find similar", "Remember this", "Forget this"
-NAME_THIS, WHICH = "Name this…", "Which is it?"
-NAME_ASKED = "What do you call what is in it?"
-WHICH_ASKED = "What could it be?"
+SIMILAR, REMEMBER, FORGET = to_say("Find similar"), to_say("Remember this"), to_say("Forget this")
+NAME_THIS, WHICH = to_say("Name this…"), to_say("Which is it?")
+NAME_ASKED = to_say("What do you call what is in it?")
+WHICH_ASKED = to_say("What could it be?")
+NAME_EXAMPLE, OPTIONS = to_say("the goose"), to_say("cat, dog or cake")
 
-HELP = """**I remember the photos of this server.** Post photos as always. Months later:
+HELP = to_say("""**I remember the photos of this server.** Post photos as always. Months later:
 - {find} `birthday cake` shows the photos that fit: by what is to be seen, by text in the photo, \
 by what was said with it. Everybody in the channel sees the answer, so it holds only photos that \
 everybody there may see; with `private` you alone see it, and all that you may see is searched.
@@ -41,45 +43,48 @@ takes one away.
 Deleting the message does the same.
 - *Apps → Remember this*: keeps a photo that I did not notice.
 - {history}: admins let me look through what was posted before I came.
-- {stats}: how many photos I remember. {forget} `everything`: an admin empties my memory."""
+- {language}: admins choose which language I speak here.
+- {stats}: how many photos I remember. {forget} `everything`: an admin empties my memory.""")
 
-GREETING = """**Hello! I remember the photos of this server.** Post them as always. Months later \
-{find} `birthday cake` brings the right ones back, and shows nobody a photo from a channel that \
-they can't see.
+GREETING = to_say("""**Hello! I remember the photos of this server.** Post them as always. Months \
+later {find} `birthday cake` brings the right ones back, and shows nobody a photo from a channel \
+that they can't see.
 I keep who posted a photo and when, what was said with it and in reply to it, the text in it, and \
 what it shows as numbers; the photos themselves stay with Discord. They train nothing. *Apps → \
 Forget this* on a message makes me forget it; remove me, and I forget everything {when}. Admins: \
-{history} lets me look through what was posted before I came. {help} tells more."""
+{history} lets me look through what was posted before I came. {help} tells more.""")
 
-HIDDEN = """⚠️ Discord hides photos from me: my owner has not switched on *Message Content Intent*. \
-Until then I remember what you give me with *Apps → Remember this* on a message."""
+HIDDEN = to_say("""⚠️ Discord hides photos from me: my owner has not switched on *Message Content \
+Intent*. Until then I remember what you give me with *Apps → Remember this* on a message.""")
 
-NOTHING_HERE = "There are no photos in that message that I can remember."
-REMEMBERED = "Remembered: {photos}."
-KNOWN = "I remember that already."
-STAYS_FORGOTTEN = "Somebody had that message forgotten; it stays so."
-FORGOTTEN = "Forgotten."
-NO_NAMES = "There are no names yet. Open the menu of a message: *Apps → Name this…*"
-NOT_KNOWN = "I don't remember that message."
-NOT_YOURS = "Only who posted a photo, or a moderator, can make me forget it."
-ADMINS_ONLY = "Only who may manage the server can do that."
-FORGET_HOW = "Open the menu of a message: *Apps → Forget this*. Admins: `/forget everything:True`."
-FORGET_WHICH = "Which of them shall I forget?"
-SURE = (
+NOTHING_HERE = to_say("There are no photos in that message that I can remember.")
+REMEMBERED = to_say("Remembered: {photos}.")
+KNOWN = to_say("I remember that already.")
+STAYS_FORGOTTEN = to_say("Somebody had that message forgotten; it stays so.")
+FORGOTTEN = to_say("Forgotten.")
+NO_NAMES = to_say("There are no names yet. Open the menu of a message: *Apps → Name this…*")
+NOT_KNOWN = to_say("I don't remember that message.")
+NOT_YOURS = to_say("Only who posted a photo, or a moderator, can make me forget it.")
+ADMINS_ONLY = to_say("Only who may manage the server can do that.")
+FORGET_HOW = to_say(
+    "Open the menu of a message: *Apps → Forget this*. Admins: `/forget everything:True`."
+)
+FORGET_WHICH = to_say("Which of them shall I forget?")
+SURE = to_say(
     "Forget **everything** I remember of this server? {photos}, for ever. Photos that are posted "
     "later are remembered again."
 )
-KEPT = "Nothing was forgotten."
-ALL_GONE = "What I found is no longer there."
-SOME_GONE = "Of what I found, this is still there:"
-PRIVATE_HINT = "With `private` I search all that you may see."
-SHARED_NOTHING = "None of these photos may be seen by everybody here."
-WENT_WRONG = "Something went wrong while I looked. Please try again in a moment."
-TOO_OLD = "This button is too old. Please ask again."
-NO_LONGER = "That photo is no longer remembered."
-NOT_AN_IMAGE = "That file is no image."
-NOT_A_DATE = "I don't understand the date “{text}”: write 2024, 2024-05 or 2024-05-17."
-ONLY_IN_SERVERS = "I remember the photos of servers: ask me there."
+KEPT = to_say("Nothing was forgotten.")
+ALL_GONE = to_say("What I found is no longer there.")
+SOME_GONE = to_say("Of what I found, this is still there:")
+PRIVATE_HINT = to_say("With `private` I search all that you may see.")
+SHARED_NOTHING = to_say("None of these photos may be seen by everybody here.")
+WENT_WRONG = to_say("Something went wrong while I looked. Please try again in a moment.")
+TOO_OLD = to_say("This button is too old. Please ask again.")
+NO_LONGER = to_say("That photo is no longer remembered.")
+NOT_AN_IMAGE = to_say("That file is no image.")
+NOT_A_DATE = to_say("I don't understand the date “{text}”: write 2024, 2024-05 or 2024-05-17.")
+ONLY_IN_SERVERS = to_say("I remember the photos of servers: ask me there.")
 
 
 def plain(text: str, most: int) -> str:
@@ -98,14 +103,14 @@ def about(hit: Hit, number: int | None, snippet: int = SNIPPET) -> str:
     """Who, when, how well, why and where of a hit."""
     post = hit.photo.post
     parts = [
-        f"**{plain(post.author_name, NAME) or 'somebody'}**",
+        f"**{plain(post.author_name, NAME) or say('somebody')}**",
         moment(post.posted_at),
         hit.fit,
     ]
-    if why := [reason for reason in hit.reasons if reason != Signal.MEANING]:
-        parts.append(plain(" and ".join(why), WORDS))
+    if why := hit.besides_meaning:
+        parts.append(plain(spoken().listed(why), WORDS))
     if post.link:
-        parts.append(f"[original]({post.link})")
+        parts.append(f"[{say('original')}]({post.link})")
     if hit.copies:
         parts.append(hit.stands_for(lambda name: plain(name, NAME)))
     line = (f"{number}. " if number else "") + " · ".join(parts)
@@ -124,20 +129,28 @@ def lines(hits: Sequence[Hit]) -> str:
 def stats(status: GroupStatus | None) -> str:
     """A guild in numbers."""
     if status is None or not (status.photos or status.refused):
-        return "I don't remember any photos of this server yet."
-    line = f"I remember **{count(status.photos, 'photo')}** of this server"
+        return say("I don't remember any photos of this server yet.")
+    parts = [say("I remember **{photos}** of this server", photos=photos(status.photos))]
     if waiting := max(status.waiting_embedding, status.waiting_text):
-        line += f"; {waiting} of them I am still looking at"
-    if status.refused:
-        line += f"; {count(len(status.refused), 'file')} could not be read"
-    return line + "."
+        parts.append(
+            count(
+                waiting,
+                "{count} of them I am still looking at",
+                "{count} of them I am still looking at",
+            )
+        )
+    if refused := len(status.refused):
+        parts.append(
+            count(refused, "{count} file could not be read", "{count} files could not be read")
+        )
+    return say("{sentence}.", sentence=say("; ").join(parts))
 
 
 def names(known: Sequence[Name]) -> str:
     """What a guild calls things."""
     if not known:
-        return NO_NAMES
-    lines = [f"- {plain(each.name, NAME)}: {count(each.examples, 'photo')}" for each in known]
+        return say(NO_NAMES)
+    lines = [f"- {plain(each.name, NAME)}: {photos(each.examples)}" for each in known]
     return "\n".join(lines[:MOST_NAMES] + ["- …"] * (len(lines) > MOST_NAMES))
 
 
@@ -155,8 +168,9 @@ def moment(when: datetime) -> str:
     return f"<t:{int(when.timestamp())}:D>"
 
 
-def count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def grace(days: int) -> str:
+    """When what is kept of a guild goes, once the bot is no longer in it."""
+    return count(days, "after {count} day", "after {count} days") if days else say("at once")
 
 
 def _is_shown(character: str) -> bool:

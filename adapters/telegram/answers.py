@@ -25,6 +25,7 @@ from adapters.telegram.bot import TelegramBot
 from adapters.telegram.files import is_there, names_a_file
 from adapters.telegram.places import Moved, Place, send
 from adapters.telegram.posts import Original, chat_id
+from bot.language import say
 from bot.memory import PhotoMemory
 from bot.photos import Answer, Hit
 
@@ -226,9 +227,9 @@ def _needs_reply(place: Place, hit: Hit) -> bool:
 
 def _sentence(answer: Answer, shown: Sequence[Hit]) -> str:
     if answer.hits and not shown:
-        words = text.ALL_GONE
+        words = say(text.ALL_GONE)
     elif len(shown) < len(answer.hits):
-        words = text.SOME_GONE
+        words = say(text.SOME_GONE)
     else:
         words = text.plain(answer.sentence, text.MOST_MESSAGE // 4)
     if answer.hint:
@@ -244,11 +245,11 @@ def _buttons(answer: Answer, shown: Sequence[Hit], more: bool) -> InlineKeyboard
         return None
     similar = [
         InlineKeyboardButton(
-            f"Similar to {n}" if len(shown) > 1 else "Similar",
+            say("Similar to {number}", number=n) if len(shown) > 1 else say("Similar"),
             callback_data=f"s:{answer.token}:{hit.rank}",
         )
         for n, hit in enumerate(shown, start=1)
     ]
     last = max(hit.rank for hit in shown)
-    onward = [InlineKeyboardButton("More", callback_data=f"m:{answer.token}:{last}")]
+    onward = [InlineKeyboardButton(say("More"), callback_data=f"m:{answer.token}:{last}")]
     return InlineKeyboardMarkup([similar, onward] if more else [similar])

@@ -15,6 +15,8 @@ from adapters.telegram.groups import Groups
 from adapters.telegram.members import Members
 from adapters.telegram.places import Place
 from adapters.telegram.posts import person_id
+from bot.language import photos as count_photos
+from bot.language import say, speak
 from bot.memory import PhotoMemory
 from bot.photos import AnswerGone
 
@@ -47,8 +49,10 @@ class Buttons:
     async def pressed(self, press: CallbackQuery) -> None:
         """Raises TelegramError, ShoeboxError."""
         data = press.data or ""
+        place = None if press.message is None else Place.of(press.message)
+        speak(await self._groups.language(place, press.from_user))
         if press.message is None:
-            await _tell(press, text.TOO_OLD)
+            await _tell(press, say(text.TOO_OLD))
         elif found := _LEADS_ON.fullmatch(data):
             place = Place.of(press.message)
             pressed = f"{place.chat}:{data}"
@@ -63,7 +67,7 @@ class Buttons:
         elif found := _EVERYTHING.fullmatch(data):
             await self._everything(press, Place.of(press.message), found[1] == "yes")
         else:
-            await _tell(press, text.TOO_OLD)
+            await _tell(press, say(text.TOO_OLD))
 
     async def _lead_on(
         self, press: CallbackQuery, place: Place, kind: str, token: int, rank: int
@@ -81,7 +85,7 @@ class Buttons:
             if answer.hits:
                 await self._answers.show(place, answer)
         elif not answer.hits or answer.hits[0].rank != rank:
-            await _tell(press, "That photo is no longer remembered.")
+            await _tell(press, say("That photo is no longer remembered."))
         else:
             await _tell(press)
             await self._answers.busy(place)
@@ -105,15 +109,15 @@ class Buttons:
     async def _everything(self, press: CallbackQuery, place: Place, sure: bool) -> None:
         # An anonymous admin presses under their own name, so that this works for them too.
         if place.group is None or not await self._members.is_admin(place.chat, press.from_user.id):
-            await _tell(press, text.ADMINS_ONLY)
+            await _tell(press, say(text.ADMINS_ONLY))
             return
         await _tell(press)
         if not sure:
-            await press.edit_message_text("Nothing was forgotten.")
+            await press.edit_message_text(say("Nothing was forgotten."))
             return
         photos = await self._memory.groups.erase(place.group)
         self._members.forget(place.chat)
-        await press.edit_message_text(f"Forgotten: {text.count(photos, 'photo')}.")
+        await press.edit_message_text(say("Forgotten: {photos}.", photos=count_photos(photos)))
         with contextlib.suppress(TelegramError):
             await self._groups.forgotten(place.chat)
 

@@ -31,7 +31,7 @@ from adapters.telegram.places import Place
 from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
 from adapters.telegram.token import NOT_KNOWN
 from adapters.telegram.updates import Trouble, Updates
-from bot.language import to_say
+from bot.language import language, languages, say, to_say
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, PhotoRef, ShoeboxError, TokenRefused
 
@@ -67,7 +67,7 @@ class TelegramChat:
             raise TokenRefused(NOT_KNOWN) from None
         self._answers = Answers(self._bot, memory, self._moved)
         self._members = Members(self._bot, memory.groups)
-        self._groups = Groups(self._bot, memory.groups, self._say, self._spawn, chosen.grace_days)
+        self._groups = Groups(self._bot, memory, self._say, self._spawn, chosen.grace_days)
         self._inline = Inline(self._bot, memory, self._members)
         self._commands: Commands | None = None
         self._buttons: Buttons | None = None
@@ -117,14 +117,7 @@ class TelegramChat:
         while True:
             try:
                 await self._bot.initialize()
-                await self._bot.set_my_commands(
-                    [BotCommand(*each) for each in text.GROUP_COMMANDS],
-                    scope=BotCommandScopeAllGroupChats(),
-                )
-                await self._bot.set_my_commands(
-                    [BotCommand(*each) for each in text.PRIVATE_COMMANDS],
-                    scope=BotCommandScopeAllPrivateChats(),
-                )
+                await self._offer_commands()
                 if not self._chosen.webhook_url:
                     await self._bot.delete_webhook()
                 break
@@ -150,6 +143,23 @@ class TelegramChat:
             )
         if self._chosen.inline and not me.supports_inline_queries:
             log.warning("TELEGRAM_INLINE is on: send /setinline to @BotFather too")
+
+    async def _offer_commands(self) -> None:
+        """As Telegram shows them while people type: to everybody in the usual language, and to
+        those whose Telegram speaks another one in that. Raises TelegramError."""
+        usual = self._memory.languages.usual
+        others = [language(code) for code in languages() if code != usual.code]
+        # Codes have two letters (https://core.telegram.org/bots/api#setmycommands).
+        for spoken in (usual, *(each for each in others if len(each.code) == 2)):
+            for commands, scope in (
+                (text.GROUP_COMMANDS, BotCommandScopeAllGroupChats()),
+                (text.PRIVATE_COMMANDS, BotCommandScopeAllPrivateChats()),
+            ):
+                await self._bot.set_my_commands(
+                    [BotCommand(name, spoken.say(help_)) for name, help_ in commands],
+                    scope=scope,
+                    language_code=None if spoken is usual else spoken.code,
+                )
 
     async def _take(self, update: Update) -> None:
         """Keep what an update tells; what has to be answered is answered in the background.
@@ -218,12 +228,12 @@ class TelegramChat:
                 await commands.answer(message, command)
             except ShoeboxError as error:
                 log.error("/%s could not be answered: %s", command.name, error)
-                await self._answers.say(Place.of(message), text.WENT_WRONG)
+                await self._answers.say(Place.of(message), say(text.WENT_WRONG))
             except TelegramError:
                 raise
             except Exception:
                 log.exception("/%s could not be answered", command.name)
-                await self._answers.say(Place.of(message), text.WENT_WRONG)
+                await self._answers.say(Place.of(message), say(text.WENT_WRONG))
 
         self._spawn(work(), message.chat.id)
 

@@ -20,6 +20,7 @@ from adapters.telegram.members import Members
 from adapters.telegram.names import Names
 from adapters.telegram.places import ELSEWHERE, Place
 from adapters.telegram.posts import author_of, photo_of
+from bot.language import photos, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, PhotoRef, Query
 
@@ -29,7 +30,7 @@ STALE = timedelta(minutes=15)
 DEEP_LINK = "group"
 KNOWN = (
     *("find", "similar", "forget", "stats", "help", "start"),
-    *("name", "names", "unname", "which"),
+    *("name", "names", "unname", "which", "language"),
 )
 
 
@@ -80,6 +81,7 @@ class Commands:
         if datetime.now(UTC) - message.date > STALE:
             return
         place = Place.of(message)
+        speak(await self._groups.language(place, message.from_user))
         match command.name:
             case "find" | "similar":
                 await self._find(place, message, command)
@@ -94,6 +96,8 @@ class Commands:
                 await self._names.take_back(place, message, command.words, admin)
             case "which":
                 await self._names.which(place, message, command.words)
+            case "language":
+                await self._language(place, message, command.words)
             case "stats":
                 await self._stats(place, message)
             case "start" if place.private and command.words.startswith(DEEP_LINK):
@@ -106,12 +110,12 @@ class Commands:
         words = command.words
         if like is None and (command.name == "similar" or not words):
             how = text.SIMILAR_HOW if command.name == "similar" else text.FIND_HOW
-            await self._answers.say(place, how)
+            await self._answers.say(place, say(how))
             return
         await self._answers.busy(place)
         query = await self.query(place, author_of(message)[0], words, like)
         if not query.groups:
-            await self._answers.say(place, text.NO_GROUPS)
+            await self._answers.say(place, say(text.NO_GROUPS))
             return
         answer = await self._memory.find(query)
         if place.group is not None and await self._groups.now(place.group) not in query.groups:
@@ -133,11 +137,12 @@ class Commands:
 
     async def _forget(self, place: Place, message: Message, words: str) -> None:
         if place.group is None:
-            await self._answers.say(place, text.FORGET_WHERE)
+            await self._answers.say(place, say(text.FORGET_WHERE))
         elif words.lower() == "everything":
             await self._ask_to_forget_everything(place, message)
         elif (ref := photo_of(target := message.reply_to_message)) is None or target is None:
-            await self._answers.say(place, text.FORGET_HOW)
+            said = target is not None and await self._forget_said(place.group, message, target)
+            await self._answers.say(place, say("Forgotten.") if said else say(text.FORGET_HOW))
         else:
             known = await self._memory.copies(await self._groups.now(place.group), ref)
             here = (str(target.chat.id), str(target.message_id))
@@ -146,25 +151,42 @@ class Commands:
             if not await self.is_admin(message):
                 mine = [post for post in posts if post.author == author_of(message)[0]]
                 if posts and not mine:
-                    await self._answers.say(place, text.NOT_YOURS)
+                    await self._answers.say(place, say(text.NOT_YOURS))
                     return
                 posts = mine
             for post in posts:
                 await self._memory.forget(post.group, post.channel, post.message)
-            await self._answers.say(place, "Forgotten." if posts else text.NOT_KNOWN)
+            await self._answers.say(place, say("Forgotten.") if posts else say(text.NOT_KNOWN))
+
+    async def _forget_said(self, group: str, message: Message, target: Message) -> bool:
+        """Forget what somebody said about a photo, for themselves and for admins; whether there
+        was something to forget."""
+        if author_of(target)[0] != author_of(message)[0] and not await self.is_admin(message):
+            return False
+        where = (await self._groups.now(group), str(target.chat.id), [str(target.message_id)])
+        return await self._memory.replies.unsay(*where) > 0
 
     async def _ask_to_forget_everything(self, place: Place, message: Message) -> None:
         if not await self.is_admin(message):
-            await self._answers.say(place, text.ADMINS_ONLY)
+            await self._answers.say(place, say(text.ADMINS_ONLY))
             return
         assert place.group is not None
         status = await self._memory.groups.status(place.group)
-        photos = text.count(sum(group.photos for group in status), "photo")
-        yes = InlineKeyboardButton("Forget everything", callback_data="e:yes")
-        no = InlineKeyboardButton("Keep", callback_data="e:no")
-        await self._answers.say(
-            place, text.SURE.format(photos=photos), InlineKeyboardMarkup([[yes, no]])
-        )
+        sure = say(text.SURE, photos=photos(sum(group.photos for group in status)))
+        yes = InlineKeyboardButton(say("Forget everything"), callback_data="e:yes")
+        no = InlineKeyboardButton(say("Keep"), callback_data="e:no")
+        await self._answers.say(place, sure, InlineKeyboardMarkup([[yes, no]]))
+
+    async def _language(self, place: Place, message: Message, words: str) -> None:
+        """`/language zh`: in which language an admin wants to be spoken to here."""
+        if place.group is None:
+            await self._answers.say(place, say(text.LANGUAGE_WHERE))
+        elif words and not await self.is_admin(message):
+            await self._answers.say(place, say(text.ADMINS_ONLY))
+        else:
+            group = await self._groups.now(place.group)
+            said = await self._memory.languages.choose(group, words)
+            await self._answers.say(place, text.plain(said, text.MOST_MESSAGE // 4))
 
     async def is_admin(self, message: Message) -> bool:
         """Whether an admin wrote this: by name, or anonymously in the group's own name."""
@@ -182,17 +204,17 @@ class Commands:
         for group in await self._members.shared(place.chat):
             for status_ in await self._memory.groups.status(group.id):
                 name = text.plain(group.name, text.NAME)
-                lines.append(f"<b>{name}</b>: {text.count(status_.photos, 'photo')}")
-        await self._answers.say(place, "\n".join(lines[:50]) or text.NO_GROUPS)
+                lines.append(f"<b>{name}</b>: {photos(status_.photos)}")
+        await self._answers.say(place, "\n".join(lines[:50]) or say(text.NO_GROUPS))
 
     async def _help(self, place: Place) -> None:
         if place.private:
-            await self._answers.say(place, text.PRIVATE_HELP)
+            await self._answers.say(place, say(text.PRIVATE_HELP))
             return
         payload = f"{DEEP_LINK}{place.chat}"
         link = f"https://t.me/{self._username}?start={payload}"
-        button = InlineKeyboardMarkup([[InlineKeyboardButton("Search in private", url=link)]])
-        await self._answers.say(place, text.GROUP_HELP, button)
+        button = InlineKeyboardMarkup([[InlineKeyboardButton(say("Search in private"), url=link)]])
+        await self._answers.say(place, say(text.GROUP_HELP), button)
 
     async def _come_from_group(self, place: Place, message: Message, words: str) -> None:
         """Somebody pressed the button under a group's /help, and says so from which group."""
@@ -201,7 +223,7 @@ class Commands:
             chat, user = int(number), message.from_user.id
             if await self._members.is_in(chat, user):
                 await self._members.see(chat, user)
-        await self._answers.say(place, text.PRIVATE_HELP)
+        await self._answers.say(place, say(text.PRIVATE_HELP))
 
 
 def implied(message: Message) -> Command | None:

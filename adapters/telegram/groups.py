@@ -8,14 +8,16 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-from telegram import Chat, ChatMember, ChatMemberRestricted, ChatMemberUpdated, Message
+from telegram import Chat, ChatMember, ChatMemberRestricted, ChatMemberUpdated, Message, User
 from telegram.error import ChatMigrated, TelegramError
 
 from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot, is_gone
+from adapters.telegram.places import Place
 from adapters.telegram.posts import PREFIX, chat_id, group_id
+from bot.language import Language, say, speak
+from bot.memory import PhotoMemory
 from bot.photos import Group
-from bot.ports import GroupStore
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +39,29 @@ class Groups:
     """What the memory knows of the groups that the bot is in."""
 
     def __init__(
-        self, bot: TelegramBot, groups: GroupStore, say: Say, spawn: Spawn, grace_days: int
+        self,
+        bot: TelegramBot,
+        memory: PhotoMemory,
+        tell: Say,
+        spawn: Spawn,
+        grace_days: int,
     ) -> None:
         self._bot = bot
-        self._groups = groups
-        self._say = say
+        self._groups = memory.groups
+        self._languages = memory.languages
+        self._tell = tell
         self._spawn = spawn
-        self._grace = f"after {text.count(grace_days, 'day')}" if grace_days else "at once"
+        self._days = grace_days
         self._moving = asyncio.Lock()
         self._now: dict[str, str] = {}
         self._met: set[int] = set()
         self._hidden: set[int] = set()
+
+    async def language(self, place: Place | None, user: User | None) -> Language:
+        """What is spoken in a place; in private what somebody's own Telegram speaks."""
+        if place is not None and place.group is not None:
+            return await self._languages.of(await self.now(place.group))
+        return await self._languages.of(None, user.language_code if user else None)
 
     async def meet(self, chat: Chat) -> None:
         """Something happened in a group: the bot is in it. Greet, if that is news."""
@@ -80,14 +94,14 @@ class Groups:
         self._met.discard(chat)
         self._hidden.discard(chat)
         if await self._groups.leave(group_id(chat), datetime.now(UTC)):
-            log.info("sent away from %s: what is kept of it goes %s", chat, self._grace)
+            log.info("sent away from %s: what is kept of it goes %s", chat, text.grace(self._days))
 
     async def saw_photo(self, chat: int) -> None:
         """Photos are no longer hidden: say so, once."""
         if chat in self._hidden:
             self._hidden.discard(chat)
             await self._groups.take_note(group_id(chat), HIDDEN, None)
-            self._spawn(self._say(chat, text.VISIBLE), chat)
+            self._spawn(self._say_visible(chat), chat)
 
     async def serviced(self, message: Message) -> None:
         """A message in which Telegram tells of the group itself."""
@@ -109,6 +123,7 @@ class Groups:
             if await self._groups.move(group_id(old), group_id(new)):
                 log.info("group %s became supergroup %s: its photos went along", old, new)
             self._now[group_id(old)] = group_id(new)
+            self._languages.moved(group_id(old), group_id(new))
         self._met.discard(old)
         if old in self._hidden:
             self._hidden.add(new)
@@ -117,6 +132,7 @@ class Groups:
         """Everything was forgotten; the bot stays, and is no stranger to the group."""
         title = (await self._bot.get_chat(chat)).title or ""
         await self._groups.meet(Group(group_id(chat), title))
+        await self._languages.keep(group_id(chat))
 
     async def rounds(self) -> None:
         """Now and then look whether the bot is still where it thinks it is: being sent away is
@@ -134,13 +150,18 @@ class Groups:
                 await asyncio.sleep(PAUSE_SECONDS)
             await asyncio.sleep(ROUND_SECONDS)
 
+    async def _say_visible(self, chat: int) -> None:
+        speak(await self._languages.of(group_id(chat)))
+        await self._tell(chat, say(text.VISIBLE))
+
     async def _greet(self, chat: int) -> None:
-        greeting = text.GREETING.format(when=self._grace)
+        speak(await self._languages.of(group_id(chat)))
+        greeting = say(text.GREETING, when=text.grace(self._days))
         if not await self._sees_photos(chat):
             self._hidden.add(chat)
             await self._groups.take_note(group_id(chat), HIDDEN, "told")
-            greeting += f"\n\n{text.HIDDEN}"
-        await self._say(chat, greeting)
+            greeting += f"\n\n{say(text.HIDDEN)}"
+        await self._tell(chat, greeting)
 
     async def _sees_photos(self, chat: int) -> bool:
         """Privacy mode hides everything but commands and replies from bots that aren't admins

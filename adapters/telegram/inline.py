@@ -16,6 +16,7 @@ from adapters.telegram.files import is_there
 from adapters.telegram.members import Members
 from adapters.telegram.places import ELSEWHERE
 from adapters.telegram.posts import Original
+from bot.language import say, speak
 from bot.memory import PhotoMemory
 from bot.photos import Hit, Query
 
@@ -32,6 +33,7 @@ class Inline:
 
     async def asked(self, inline: InlineQuery) -> None:
         """Raises TelegramError, ShoeboxError."""
+        speak(await self._memory.languages.of(None, inline.from_user.language_code))
         hits: list[Hit] = []
         if words := " ".join(inline.query.split()):
             shared = await self._members.shared(inline.from_user.id)
@@ -55,5 +57,5 @@ def _result(hit: Hit) -> InlineQueryResult:
     original, post = Original.of(hit.photo.ref), hit.photo.post
     if original.kind == "photo":
         return InlineQueryResultCachedPhoto(str(hit.photo.id), original.show)
-    title = f"{post.author_name}, {post.group_name}"[: text.NAME] or "photo"
+    title = f"{post.author_name}, {post.group_name}"[: text.NAME] or say("photo")
     return InlineQueryResultCachedDocument(str(hit.photo.id), title, original.show)

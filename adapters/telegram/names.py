@@ -10,6 +10,7 @@ from adapters.telegram.groups import Groups
 from adapters.telegram.members import Members
 from adapters.telegram.places import ELSEWHERE, Place
 from adapters.telegram.posts import author_of, photo_of
+from bot.language import say
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, NameRefused, StoredPhoto
 
@@ -28,11 +29,11 @@ class Names:
     async def give(self, place: Place, message: Message, name: str) -> None:
         """`/name the goose`, as a reply to a photo."""
         if place.group is None:
-            await self._answers.say(place, text.NAME_WHERE)
+            await self._answers.say(place, say(text.NAME_WHERE))
         elif not name or photo_of(message.reply_to_message) is None:
-            await self._answers.say(place, text.NAME_HOW)
+            await self._answers.say(place, say(text.NAME_HOW))
         elif (photo := await self._known(place, message.reply_to_message)) is None:
-            await self._answers.say(place, text.NOT_KNOWN)
+            await self._answers.say(place, say(text.NOT_KNOWN))
         else:
             try:
                 said = await self._memory.names.give(photo, name, author_of(message)[0], EVERYONE)
@@ -53,10 +54,10 @@ class Names:
     async def take_back(self, place: Place, message: Message, name: str, is_admin: bool) -> None:
         """`/unname the goose`: for who gave it, and for admins."""
         if place.group is None:
-            await self._answers.say(place, text.NAME_WHERE)
+            await self._answers.say(place, say(text.NAME_WHERE))
             return
         if not name:
-            await self._answers.say(place, text.UNNAME_HOW)
+            await self._answers.say(place, say(text.UNNAME_HOW))
             return
         group = await self._groups.now(place.group)
         giver = None if is_admin else author_of(message)[0]
@@ -67,7 +68,7 @@ class Names:
         """`/which cat, dog or cake`, as a reply to a photo or under one."""
         ref = photo_of(message) or photo_of(message.reply_to_message)
         if ref is None or not options:
-            await self._answers.say(place, text.WHICH_HOW)
+            await self._answers.say(place, say(text.WHICH_HOW))
             return
         known = None
         if place.group is not None:

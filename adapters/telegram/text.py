@@ -6,9 +6,9 @@ import html
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
-from bot.photos import GroupStatus, Hit, Name, Signal, Verdict
+from bot.language import count, photos, say, spoken, to_say
+from bot.photos import GroupStatus, Hit, Name, Verdict
 
 MOST_CAPTION = 1024
 """UTF-16 code units that Telegram allows under a photo, counted without markup."""
@@ -25,26 +25,27 @@ JOINER = "\u2060"
 _TEMPTING = re.compile(r"([@#$/]|(?<=\w)[.:](?=\S))")
 
 GROUP_COMMANDS = (
-    ("find", "find photos of this group: /find birthday cake"),
-    ("similar", "as a reply to a photo: others like it"),
-    ("name", "as a reply to a photo: call what is in it so: /name the goose"),
-    ("names", "what this group calls things"),
-    ("unname", "take a name away: /unname the goose"),
-    ("which", "as a reply to a photo: which is it? /which cat, dog or cake"),
-    ("forget", "as a reply to a photo: forget it"),
-    ("stats", "how many photos are remembered here"),
-    ("help", "what I do and what I keep"),
+    ("find", to_say("find photos of this group: /find birthday cake")),
+    ("similar", to_say("as a reply to a photo: others like it")),
+    ("name", to_say("as a reply to a photo: call what is in it so: /name the goose")),
+    ("names", to_say("what this group calls things")),
+    ("unname", to_say("take a name away: /unname the goose")),
+    ("which", to_say("as a reply to a photo: which is it? /which cat, dog or cake")),
+    ("forget", to_say("as a reply to a photo: forget it")),
+    ("language", to_say("admins: which language I speak here: /language en")),
+    ("stats", to_say("how many photos are remembered here")),
+    ("help", to_say("what I do and what I keep")),
 )
 PRIVATE_COMMANDS = (
-    ("find", "find photos of the groups we share: /find birthday cake"),
-    ("similar", "with a photo: others like it"),
-    ("names", "what our groups call things"),
-    ("which", "with a photo: which is it? /which cat, dog or cake"),
-    ("stats", "the groups we share"),
-    ("help", "what I do and what I keep"),
+    ("find", to_say("find photos of the groups we share: /find birthday cake")),
+    ("similar", to_say("with a photo: others like it")),
+    ("names", to_say("what our groups call things")),
+    ("which", to_say("with a photo: which is it? /which cat, dog or cake")),
+    ("stats", to_say("the groups we share")),
+    ("help", to_say("what I do and what I keep")),
 )
 
-GROUP_HELP = """<b>I remember the photos of this group.</b>
+GROUP_HELP = to_say("""<b>I remember the photos of this group.</b>
 Post photos as always. Months later:
 • /find <i>birthday cake</i> shows the photos that fit. By what is to be seen, by text in the \
 photo, by caption.
@@ -62,10 +63,11 @@ looks like it, the better the more photos you name. /names lists what you call t
 • /forget as a reply to a photo: gone from my memory, for who posted it and for admins. I am not \
 told when a message is deleted; this tells me.
 • /forget everything: an admin empties my memory of this group.
+• /language: an admin chooses which language I speak here.
 • /stats: how many photos I remember here.
-In a private chat with me, /find searches the groups that we share."""
+In a private chat with me, /find searches the groups that we share.""")
 
-PRIVATE_HELP = """<b>I remember the photos of groups.</b>
+PRIVATE_HELP = to_say("""<b>I remember the photos of groups.</b>
 Send me words, or /find <i>birthday cake</i>: I look through the groups that we share. \
 <code>-people</code> takes away, <code>"two words"</code> must be there just so, and \
 <code>from:ann</code>, <code>in:"the group"</code>, <code>after:2024-05</code>, \
@@ -73,46 +75,51 @@ Send me words, or /find <i>birthday cake</i>: I look through the groups that we 
 photo, and I look for others like it; I don't keep it. /which <i>cat, dog or cake</i> under a \
 photo: what I take it for. /names: what our groups call things.
 /stats names the groups that we share. Add me to a group, and I remember the photos that are \
-posted there from then on."""
+posted there from then on.""")
 
-GREETING = """<b>Hello! I remember the photos of this group.</b>
+GREETING = to_say("""<b>Hello! I remember the photos of this group.</b>
 Post them as always. Months later /find <i>birthday cake</i> brings the right ones back.
 I keep who posted a photo and when, its caption, what is said in reply to it, the text in it, and \
 what it shows as numbers; \
 the photos themselves stay with Telegram. Only members of this group can find them. They train \
 nothing. /forget as a reply makes me forget a photo; send me away, and I forget them all {when}. \
-/help tells more."""
+/help tells more.""")
 
-HIDDEN = """⚠️ Telegram hides photos from me here. Either make me an admin of this group (no rights \
-are needed), or have my owner send /setprivacy to @BotFather, choose <i>Disable</i>, and add me to \
-this group again. I say so once I see them."""
-VISIBLE = "Now I see the photos that are posted here, and remember them from now on."
+HIDDEN = to_say("""⚠️ Telegram hides photos from me here. Either make me an admin of this group \
+(no rights are needed), or have my owner send /setprivacy to @BotFather, choose <i>Disable</i>, \
+and add me to this group again. I say so once I see them.""")
+VISIBLE = to_say("Now I see the photos that are posted here, and remember them from now on.")
 
-FIND_HOW = "Say what to look for: /find birthday cake"
-SIMILAR_HOW = "Reply to a photo with /similar, or send a photo with /similar as its caption."
-FORGET_HOW = "Reply to a photo with /forget. Admins: /forget everything"
-FORGET_WHERE = "Photos are forgotten in their group: reply to one there with /forget"
-NAME_HOW = "Reply to a photo with what to call what is in it: /name the goose"
-NAME_WHERE = "Names are given, and taken away, in the group that uses them."
-UNNAME_HOW = "Say which name to take away: /unname the goose"
-NO_NAMES = "There are no names yet. Reply to a photo with /name the goose"
-WHICH_HOW = "Reply to a photo with some options: /which cat, dog or cake"
-NOT_KNOWN = "I don't remember that photo."
-NOT_YOURS = "Only who posted a photo, or an admin, can make me forget it."
-ADMINS_ONLY = "Only an admin can do that."
-SURE = (
+FIND_HOW = to_say("Say what to look for: /find birthday cake")
+SIMILAR_HOW = to_say(
+    "Reply to a photo with /similar, or send a photo with /similar as its caption."
+)
+FORGET_HOW = to_say("Reply to a photo with /forget. Admins: /forget everything")
+FORGET_WHERE = to_say("Photos are forgotten in their group: reply to one there with /forget")
+LANGUAGE_WHERE = to_say(
+    "In private I speak the language of your Telegram, if I can; admins choose one for their group."
+)
+NAME_HOW = to_say("Reply to a photo with what to call what is in it: /name the goose")
+NAME_WHERE = to_say("Names are given, and taken away, in the group that uses them.")
+UNNAME_HOW = to_say("Say which name to take away: /unname the goose")
+NO_NAMES = to_say("There are no names yet. Reply to a photo with /name the goose")
+WHICH_HOW = to_say("Reply to a photo with some options: /which cat, dog or cake")
+NOT_KNOWN = to_say("I don't remember that photo.")
+NOT_YOURS = to_say("Only who posted a photo, or an admin, can make me forget it.")
+ADMINS_ONLY = to_say("Only an admin can do that.")
+SURE = to_say(
     "Forget <b>everything</b> I remember of this group? {photos}, for ever. Photos that are posted "
     "later are remembered again."
 )
-ALL_GONE = "What I found is no longer there, so I forgot it."
-SOME_GONE = "Of what I found, this is still there:"
-NO_GROUPS = (
+ALL_GONE = to_say("What I found is no longer there, so I forgot it.")
+SOME_GONE = to_say("Of what I found, this is still there:")
+NO_GROUPS = to_say(
     "I don't know of a group that we share. Write something in the group, e.g. /find there, then "
     "ask again. In groups that hide their members from me I must be an admin to check that you "
     "are in."
 )
-WENT_WRONG = "Something went wrong while I looked. Please try again in a moment."
-TOO_OLD = "This button is too old. Please ask again."
+WENT_WRONG = to_say("Something went wrong while I looked. Please try again in a moment.")
+TOO_OLD = to_say("This button is too old. Please ask again.")
 
 
 def plain(text: str, most: int) -> str:
@@ -150,20 +157,28 @@ def caption(hits: Sequence[Hit], named: bool, numbers: Mapping[int, int]) -> str
 def stats(status: GroupStatus | None) -> str:
     """A group in numbers, as HTML."""
     if status is None or not (status.photos or status.refused):
-        return "I don't remember any photos of this group yet."
-    line = f"I remember <b>{count(status.photos, 'photo')}</b> of this group"
+        return say("I don't remember any photos of this group yet.")
+    parts = [say("I remember <b>{photos}</b> of this group", photos=photos(status.photos))]
     if waiting := max(status.waiting_embedding, status.waiting_text):
-        line += f"; {waiting} of them I am still looking at"
-    if status.refused:
-        line += f"; {count(len(status.refused), 'file')} could not be read"
-    return line + "."
+        parts.append(
+            count(
+                waiting,
+                "{count} of them I am still looking at",
+                "{count} of them I am still looking at",
+            )
+        )
+    if refused := len(status.refused):
+        parts.append(
+            count(refused, "{count} file could not be read", "{count} files could not be read")
+        )
+    return say("{sentence}.", sentence=say("; ").join(parts))
 
 
 def names(known: Sequence[Name]) -> str:
     """What a group calls things, as HTML."""
     if not known:
-        return NO_NAMES
-    lines = [f"<b>{plain(each.name, NAME)}</b>: {count(each.examples, 'photo')}" for each in known]
+        return say(NO_NAMES)
+    lines = [f"<b>{plain(each.name, NAME)}</b>: {photos(each.examples)}" for each in known]
     return "\n".join(lines[:MOST_NAMES] + ["…"] * (len(lines) > MOST_NAMES))
 
 
@@ -179,30 +194,28 @@ def verdict(found: Verdict) -> str:
     return "\n".join(lines)
 
 
-def count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def grace(days: int) -> str:
+    """When what is kept of a group goes, once the bot is no longer in it."""
+    return count(days, "after {count} day", "after {count} days") if days else say("at once")
 
 
 def _about(hit: Hit, named: bool, snippet: int) -> str:
     post = hit.photo.post
-    parts = [f"<b>{plain(post.author_name, NAME) or 'somebody'}</b>", _day(post.posted_at)]
+    who = plain(post.author_name, NAME) or say("somebody")
+    parts = [f"<b>{who}</b>", spoken().day(post.posted_at)]
     if named:
-        parts.append(f"in <b>{plain(post.group_name, NAME) or 'a group'}</b>")
-    if why := [reason for reason in hit.reasons if reason != Signal.MEANING]:
-        parts.append(plain(" and ".join(why), WORDS))
+        where = plain(post.group_name, NAME) or say("a group")
+        parts.append(say("in <b>{group}</b>", group=where))
+    if why := hit.besides_meaning:
+        parts.append(plain(spoken().listed(why), WORDS))
     if post.link:
-        parts.append(f'<a href="{html.escape(post.link)}">original</a>')
+        parts.append(f'<a href="{html.escape(post.link)}">{say("original")}</a>')
     if hit.copies:
         parts.append(hit.stands_for(lambda name: plain(name, NAME)))
     line = " · ".join(parts)
     if post.caption and snippet:
         line += f"\n“{plain(post.caption, snippet)}”"
     return line
-
-
-def _day(moment: datetime) -> str:
-    local = moment.astimezone()
-    return f"{local.day} {local:%b %Y}"
 
 
 def _is_shown(character: str) -> bool:
