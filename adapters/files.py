@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.language import to_say
+from bot.language import say, to_say
 from bot.photos import FetchFailed, PhotoGone, PhotoRef, Post, SettingsError
 
 PLATFORM = "file"
@@ -32,7 +32,11 @@ def local_group(name: str) -> str:
     name = name.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise SettingsError(
-            f"a group's name needs 1 to {LONGEST_NAME} printable characters, not {name[:80]!r}"
+            say(
+                "a group's name needs 1 to {most} printable characters, not {name}",
+                most=LONGEST_NAME,
+                name=repr(name[:80]),
+            )
         )
     return LOCAL + name
 

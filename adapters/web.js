@@ -10,6 +10,11 @@ const shoebox = (() => {
     if (text) element.textContent = text;
     return element;
   };
+  /** A text in the page's language, with its {values} in it. */
+  const say = (text, values = {}) => {
+    const said = JSON.parse($("words")?.textContent || "{}")[text] || text;
+    return said.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  };
   let me = null; // {group, name}
   let staged = []; // {file, tile, token, done, failed, upload}
   let answering = null; // the message that is replied to
@@ -130,7 +135,7 @@ const shoebox = (() => {
   function stage(files) {
     for (const file of files) {
       if (file.size > MAX_BYTES) {
-        note([`${file.name}: larger than 64 MB, the most that is taken.`]);
+        note([say("{file}: larger than 64 MB, the most that is taken.", { file: file.name })]);
         continue;
       }
       const item = { file, tile: make("div", "tile"), token: null, done: null, failed: false };
@@ -140,7 +145,7 @@ const shoebox = (() => {
       image.onerror = () => image.replaceWith(make("span", "name", file.name));
       const cross = make("button", "cross", "×");
       cross.type = "button";
-      cross.setAttribute("aria-label", "Remove " + file.name);
+      cross.setAttribute("aria-label", say("Remove {file}", { file: file.name }));
       cross.onclick = () => drop(item);
       item.tile.append(image, make("div", "bar"), cross);
       item.done = new Promise((resolve) => (item.resolve = resolve));
@@ -176,7 +181,7 @@ const shoebox = (() => {
     running += 1;
     const request = (item.upload = new XMLHttpRequest());
     const bar = item.tile.querySelector(".bar");
-    request.open("POST", "/upload?name=" + encodeURIComponent(item.file.name));
+    request.open("POST", `/upload?${new URLSearchParams({ name: item.file.name, group: me.group })}`);
     request.upload.onprogress = (event) =>
       bar.style.setProperty("--done", (event.loaded / Math.max(event.total, 1)) * 100 + "%");
     request.onloadend = () => {
@@ -185,7 +190,7 @@ const shoebox = (() => {
       try {
         reply = JSON.parse(request.responseText);
       } catch {
-        reply = { error: "The upload was cut off. Remove the photo and add it again." };
+        reply = { error: say("The upload was cut off. Remove the photo and add it again.") };
       }
       if (request.status === 200) {
         item.token = reply.token;
@@ -239,7 +244,7 @@ const shoebox = (() => {
       fit();
       if (document.querySelector(".load.after:not(.hidden)")) emitEvent("newest");
     } catch {
-      note(["The bot can't be reached. Your message is still here: try again in a moment."]);
+      note([say("The bot can't be reached. Your message is still here: try again in a moment.")]);
     } finally {
       form.classList.remove("busy");
       if (!matchMedia("(pointer: coarse)").matches) text.focus();
@@ -255,9 +260,9 @@ const shoebox = (() => {
     if (message === null) return;
     const cross = make("button", "cross", "×");
     cross.type = "button";
-    cross.setAttribute("aria-label", "Don't reply");
+    cross.setAttribute("aria-label", say("Don't reply"));
     cross.onclick = () => replyTo(null);
-    place.append(make("span", "", "↩ in reply to " + author), cross);
+    place.append(make("span", "", say("↩ in reply to {person}", { person: author })), cross);
     $("text").focus();
   }
 
@@ -270,7 +275,7 @@ const shoebox = (() => {
     for (const line of lines) card.append(make("div", "", line));
     const close = make("button", "cross", "×");
     close.type = "button";
-    close.setAttribute("aria-label", "Close");
+    close.setAttribute("aria-label", say("Close"));
     close.onclick = () => card.remove();
     card.append(close);
     notes.append(card);
@@ -364,11 +369,18 @@ const shoebox = (() => {
     remember();
   }
 
+  /** Another language is spoken now; whoever gathers photos sees it later. */
+  function reload() {
+    if (!staged.length) setTimeout(() => location.reload(), 1500);
+  }
+
   function present(names) {
     const others = names.filter((name) => name !== hello().name);
-    const line = names.length > 6 ? `${names.length} people` : ["you", ...others].join(", ");
+    const people = [say("you"), ...others].join(say(", "));
+    const many = say("{count} people are here", { count: names.length });
+    const line = names.length > 6 ? many : say("{people} are here", { people });
     const place = document.querySelector(".present");
-    if (place) place.textContent = others.length ? line + " are here" : "only you are here";
+    if (place) place.textContent = others.length ? line : say("only you are here");
   }
 
   function times() {
@@ -398,5 +410,5 @@ const shoebox = (() => {
     } else if (document.querySelector(".room")) observer.disconnect();
   }).observe(document, { childList: true, subtree: true });
 
-  return { hello, leave, start, jump, note, newer, present, replyTo };
+  return { hello, leave, start, jump, note, newer, present, reload, replyTo };
 })();

@@ -143,6 +143,7 @@ class WebChat:
             self._password,
             await asyncio.to_thread(_secret, self._folder / "web" / "secret"),
             f"shoebox-{self._socket.getsockname()[1]}",
+            speaks=self._memory.languages.usual,
         )
 
 

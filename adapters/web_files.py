@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from bot.language import say
 from bot.photos import ShoeboxError, StoreError
 from storage.chatlog import Attachment
 
@@ -77,7 +78,9 @@ class WebFiles:
         """Write a file down as it arrives. Raises UploadRefused."""
         await self._drop_stale()
         if len(self._waiting) >= MAX_WAITING:
-            raise UploadRefused("Too many photos are on their way at once. Try again in a while.")
+            raise UploadRefused(
+                say("Too many photos are on their way at once. Try again in a while.")
+            )
         token = secrets.token_hex(16)
         path = self._uploads / (token + _extension(name))
         try:
@@ -86,7 +89,7 @@ class WebFiles:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             if isinstance(error, OSError):
                 _log.error("an upload can't be written: %s", error)
-                raise UploadRefused("The photo can't be kept: the disk refuses it.") from error
+                raise UploadRefused(say("The photo can't be kept: the disk refuses it.")) from error
             raise
         upload = Upload(token, path, name, await self._can_be_shown(path))
         self._waiting[token] = upload
@@ -95,13 +98,13 @@ class WebFiles:
     async def keep(self, tokens: Sequence[str]) -> tuple[Attachment, ...]:
         """Move uploads to their lasting place, durably. Raises UploadRefused."""
         if any(token not in self._waiting for token in tokens):
-            raise UploadRefused("These photos were waiting for too long. Add them again.")
+            raise UploadRefused(say("These photos were waiting for too long. Add them again."))
         uploads = [self._waiting.pop(token) for token in dict.fromkeys(tokens)]
         try:
             await asyncio.to_thread(self._move, [upload.path for upload in uploads])
         except OSError as error:
             _log.error("uploads can't be kept: %s", error)
-            raise UploadRefused("The photos can't be kept: the disk refuses them.") from error
+            raise UploadRefused(say("The photos can't be kept: the disk refuses them.")) from error
         return tuple(
             Attachment(f"web/photos/{upload.path.name}", upload.name, upload.picture)
             for upload in uploads
@@ -213,7 +216,8 @@ async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
 
 
 def too_large() -> str:
-    return f"The file is larger than {MAX_BYTES // 1024 // 1024} MB, the most that is taken."
+    most = MAX_BYTES // 1024 // 1024
+    return say("The file is larger than {most} MB, the most that is taken.", most=most)
 
 
 def _sync(folder: Path) -> None:

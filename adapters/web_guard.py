@@ -16,6 +16,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.language import ENGLISH, Language, language, say, speak, spoken
+
 SESSION = 30 * 24 * 3600
 """Seconds that a login lasts."""
 FREE_TRIES = 3
@@ -52,6 +54,7 @@ class Guard:
         secret: bytes,
         cookie: str,
         clock: Callable[[], float] = time.time,
+        speaks: Language | None = None,
     ) -> None:
         """`hosts`: the names this server answers to (against DNS rebinding); None: any.
         An empty `password` lets everybody in."""
@@ -62,6 +65,7 @@ class Guard:
         self._key = hmac.digest(secret, self._password, hashlib.sha256)
         self._cookie = cookie
         self._clock = clock
+        self._spoken = speaks or language(ENGLISH)
         self._tries = _Tries(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +104,7 @@ class Guard:
         return PlainTextResponse("The password is needed: open / in a browser.", 401)
 
     async def _login(self, request: Request) -> Response:
+        speak(self._spoken)
         target = request.query_params.get("next", "/")
         if not target.startswith("/") or target.startswith(("//", "/\\")):
             target = "/"
@@ -109,12 +114,14 @@ class Guard:
             return _login_page(target)
         who = _address(request)
         if wait := self._tries.wait(who):
-            return _login_page(target, f"Too many wrong tries. Wait {wait} seconds.", 429)
+            return _login_page(
+                target, say("Too many wrong tries. Wait {seconds} seconds.", seconds=wait), 429
+            )
         # Counted before the form is read: parallel tries must not all pass the check above.
         self._tries.failed(who)
         given = await _password_of(request)
         if not hmac.compare_digest(given, self._password):
-            return _login_page(target, "That is not the password.", 403)
+            return _login_page(target, say("That is not the password."), 403)
         self._tries.succeeded(who)
         response = RedirectResponse(quote(target, safe="/%"), 303)
         response.set_cookie(
@@ -205,11 +212,17 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
+def _say(text: str) -> str:
+    return html.escape(say(text))
+
+
 def _login_page(target: str, problem: str = "", status: int = 200) -> Response:
     action = html.escape(f"/login?next={quote(target)}")
+    lead = _say("This chat is closed with a password.")
+    password, enter = _say("Password"), _say("Come in")
     return HTMLResponse(
         f"""<!doctype html>
-<html lang="en">
+<html lang="{spoken().code}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -220,12 +233,12 @@ def _login_page(target: str, problem: str = "", status: int = 200) -> Response:
 <body class="door">
 <main class="card">
 <h1>Shoebox</h1>
-<p class="lead">This chat is closed with a password.</p>
+<p class="lead">{lead}</p>
 <form method="post" action="{action}">
-<label>Password<input name="password" type="password" autocomplete="current-password"
+<label>{password}<input name="password" type="password" autocomplete="current-password"
  required autofocus></label>
 <p class="problem" role="alert">{html.escape(problem)}</p>
-<button class="primary">Come in</button>
+<button class="primary">{enter}</button>
 </form>
 </main>
 </body>

@@ -9,6 +9,7 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
+from bot.language import say
 from bot.photos import more_like_it
 from storage.chatlog import Find, Message, Reply
 
@@ -37,7 +38,7 @@ def draw_message(message: Message, on_reply: OnMessage, on_delete: OnMessage | N
             tag("time", datetime=message.posted_at.isoformat())
             _menu(message, on_reply, on_delete)
         if message.answers is not None:
-            tag("a", "jump answers", "↩ in reply", href=f"#m{message.answers}")
+            tag("a", "jump answers", say("↩ in reply"), href=f"#m{message.answers}")
         if message.question is not None:
             with tag("div", "question"):
                 tag("span", "slash", "/find")
@@ -52,12 +53,12 @@ def draw_message(message: Message, on_reply: OnMessage, on_delete: OnMessage | N
 
 
 def _menu(message: Message, on_reply: OnMessage, on_delete: OnMessage | None) -> None:
-    with tag("button", "more", type="button", aria_label="Message menu"):
+    with tag("button", "more", type="button", aria_label=say("Message menu")):
         tag("span", "", "⋯", aria_hidden="true")
         with ui.menu().props("auto-close"):
-            ui.menu_item("Reply", lambda: on_reply(message))
+            ui.menu_item(say("Reply"), lambda: on_reply(message))
             if on_delete is not None:
-                ui.menu_item("Delete for everybody", lambda: on_delete(message))
+                ui.menu_item(say("Delete for everybody"), lambda: on_delete(message))
 
 
 def _draw_attachments(message: Message) -> None:
@@ -70,21 +71,21 @@ def _draw_attachments(message: Message) -> None:
     for attachment in message.attachments:
         if not attachment.picture:
             with tag("div", "file"):
-                tag("span", "name", attachment.name or "A file without a name")
-                tag("span", "hint", "This file isn't a picture that can be shown.")
+                tag("span", "name", attachment.name or say("A file without a name"))
+                tag("span", "hint", say("This file isn't a picture that can be shown."))
 
 
 def _draw_photo(address: str, name: str) -> None:
     with tag("figure", "photo"):
         tag("img", "zoom", src=address, alt=name, title=name, loading="lazy", tabindex="0")
-        tag("figcaption", "missing", "This photo is no longer here.")
+        tag("figcaption", "missing", say("This photo is no longer here."))
 
 
 def _draw_reply(reply: Reply | None) -> None:
     if reply is None:
         with tag("div", "looking", role="status"):
             tag("span", "spinner", aria_hidden="true")
-            tag("span", "", "Looking…")
+            tag("span", "", say("Looking…"))
         return
     tag("div", "sentence", reply.sentence)
     if reply.finds:
@@ -109,6 +110,6 @@ def _draw_find(find: Find) -> None:
             for signal in find.why:
                 tag("span", "signal", signal)
         if find.jump is not None:
-            tag("a", "jump", "Show in chat", href=f"#m{find.jump}")
+            tag("a", "jump", say("Show in chat"), href=f"#m{find.jump}")
         elif find.name:
             tag("div", "hint name", find.name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from adapters.files import LOCAL, local_group
+from bot.language import count, say, to_say
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, NameRefused, StoredPhoto
 from storage.chatlog import ChatLog
 
 CHANNEL = "main"
-NAME_HOW = "Say what to call what is in the photo, e.g. /name the goose"
-WHICH_HOW = "Say what it could be, e.g. /which cat, dog or cake"
-UNNAME_HOW = "Say which name to take away, e.g. /unname the goose"
-NO_PHOTO = "There is no photo to speak of. Choose Reply in the menu of one, or post one."
-NO_NAMES = "There are no names yet. Reply to a photo with /name the goose"
+NAME_HOW = to_say("Say what to call what is in the photo, e.g. /name the goose")
+WHICH_HOW = to_say("Say what it could be, e.g. /which cat, dog or cake")
+UNNAME_HOW = to_say("Say which name to take away, e.g. /unname the goose")
+NO_PHOTO = to_say("There is no photo to speak of. Choose Reply in the menu of one, or post one.")
+NO_NAMES = to_say("There are no names yet. Reply to a photo with /name the goose")
 
 
 class Names:
@@ -26,10 +27,10 @@ class Names:
         self, group: str, author: str, name: str, answered: int | None
     ) -> tuple[str, ...]:
         if not name:
-            return (NAME_HOW,)
+            return (say(NAME_HOW),)
         photo = await self._photo(group, answered)
         if photo is None:
-            return (NO_PHOTO,)
+            return (say(NO_PHOTO),)
         try:
             return (await self._memory.names.give(photo, name, LOCAL + author, EVERYONE),)
         except NameRefused as refused:
@@ -38,21 +39,21 @@ class Names:
     async def list(self, group: str) -> tuple[str, ...]:
         names = await self._memory.names.of([local_group(group)], EVERYONE)
         lines = (f"{each.name} ({_photos(each.examples)})" for each in names)
-        return tuple(lines) or (NO_NAMES,)
+        return tuple(lines) or (say(NO_NAMES),)
 
     async def take_back(self, group: str, author: str, name: str) -> tuple[str, ...]:
         if not name:
-            return (UNNAME_HOW,)
+            return (say(UNNAME_HOW),)
         return (
             await self._memory.names.take_back(local_group(group), EVERYONE, name, LOCAL + author),
         )
 
     async def which(self, group: str, options: str, answered: int | None) -> tuple[str, ...]:
         if not options:
-            return (WHICH_HOW,)
+            return (say(WHICH_HOW),)
         photo = await self._photo(group, answered)
         if photo is None:
-            return (NO_PHOTO,)
+            return (say(NO_PHOTO),)
         verdict = await self._memory.which(options, photo.ref, photo.id)
         bars = (f"{each.bar()} {each.percent} {each.option}" for each in verdict.shares)
         return (verdict.sentence, *bars, *([verdict.notice] if verdict.notice else []))
@@ -72,5 +73,5 @@ class Names:
         return next((photo for photo in photos if photo.refused is None), None)
 
 
-def _photos(count: int) -> str:
-    return "one photo" if count == 1 else f"{count} photos"
+def _photos(number: int) -> str:
+    return count(number, "one photo", "{count} photos")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from urllib.parse import quote
 
 from nicegui import Client, ui
 from nicegui.client import ClientConnectionTimeout
 
-from adapters.files import LONGEST_NAME
+from adapters.files import LOCAL, LONGEST_NAME
 from adapters.web_message import tag
 from adapters.web_rooms import MAX_NAME, Rooms
 from adapters.web_window import RoomWindow
+from adapters.web_words import for_browser
+from bot.language import Language, say, speak, speaking
 from bot.memory import PhotoMemory
 from bot.photos import StoreError
 from storage.chatlog import ChatLog
@@ -26,14 +29,15 @@ HEAD = """
 <script src="/shoebox/web.js"></script>
 """
 
+
 DOOR = f"""
 <form id="enter" class="card" autocomplete="off">
 <h1>Shoebox</h1>
-<p class="lead">A group chat that remembers its photos and finds them by words.</p>
-<label>Your name<input id="name" maxlength="{MAX_NAME}" required autofocus></label>
-<label>Group<input id="group" value="family" maxlength="{LONGEST_NAME}" required></label>
+<p class="lead">{{lead}}</p>
+<label>{{name}}<input id="name" maxlength="{MAX_NAME}" required autofocus></label>
+<label>{{group}}<input id="group" value="family" maxlength="{LONGEST_NAME}" required></label>
 <div id="groups"></div>
-<button class="primary">Enter</button>
+<button class="primary">{{enter}}</button>
 </form>
 """
 
@@ -43,18 +47,18 @@ COMPOSER = """
 <div id="answering" hidden></div>
 <div id="staged"></div>
 <div class="row">
-<button id="add" type="button" class="round" aria-label="Add photos">
+<button id="add" type="button" class="round" aria-label="{add}">
 <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 5v14M5 12h14"/></svg></button>
 <input id="files" type="file" multiple accept="image/*,.heic,.heif,.avif" hidden>
-<textarea id="text" rows="1" maxlength="4000" aria-label="Message"
- placeholder="Message or /find …"></textarea>
-<button id="send" class="round primary" aria-label="Send">
+<textarea id="text" rows="1" maxlength="4000" aria-label="{message}"
+ placeholder="{hint}"></textarea>
+<button id="send" class="round primary" aria-label="{send}">
 <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h13M12 5l7 7-7 7"/></svg></button>
 </div>
 </form>
-<button id="newest" type="button" hidden>New messages ↓</button>
-<div id="drop" hidden><div>Drop photos here</div></div>
-<dialog id="zoom"><img alt=""><button type="button" aria-label="Close">×</button></dialog>
+<button id="newest" type="button" hidden>{newest}</button>
+<div id="drop" hidden><div>{drop}</div></div>
+<dialog id="zoom"><img alt=""><button type="button" aria-label="{close}">×</button></dialog>
 """
 
 _log = logging.getLogger(__name__)
@@ -65,9 +69,10 @@ def pages(rooms: Rooms, memory: PhotoMemory, log: ChatLog) -> None:
 
     @ui.page("/", title="Shoebox")
     async def door() -> None:
+        speak(memory.languages.usual)
         ui.add_head_html(HEAD)
         ui.query("body").classes("door")
-        ui.html(DOOR, sanitize=False)
+        ui.html(_door(), sanitize=False)
         try:
             groups = await rooms.groups()
         except StoreError as error:
@@ -84,6 +89,9 @@ def pages(rooms: Rooms, memory: PhotoMemory, log: ChatLog) -> None:
         if not is_group(group):
             ui.navigate.to("/")
             return
+        spoken = await _spoken_in(group, memory)
+        speak(spoken)
+        ui.add_head_html(for_browser())
         ui.page_title(f"{group} · Shoebox")
         with tag("div", "room") as place:
             _header(group)
@@ -91,7 +99,7 @@ def pages(rooms: Rooms, memory: PhotoMemory, log: ChatLog) -> None:
             banner.props["role"] = "status"
             banner.set_visibility(False)
             scroll = tag("main", "scroll")
-            ui.html(COMPOSER, sanitize=False).classes("bottom")
+            ui.html(_composer(), sanitize=False).classes("bottom")
         try:
             await client.connected(timeout=60)
         except ClientConnectionTimeout:
@@ -103,7 +111,7 @@ def pages(rooms: Rooms, memory: PhotoMemory, log: ChatLog) -> None:
             return
 
         with scroll:
-            window = RoomWindow(client, group, name, log, rooms)
+            window = RoomWindow(client, group, name, log, rooms, spoken)
         ui.on("jump", lambda event: window.jump(_id(event.args)))
         ui.on("newest", lambda: window.load())
         rooms.enter(window)
@@ -112,7 +120,8 @@ def pages(rooms: Rooms, memory: PhotoMemory, log: ChatLog) -> None:
         client.on_disconnect(lambda: rooms.tell_presence(group))
 
         def look() -> None:
-            notice = memory.model.notice
+            with speaking(spoken):
+                notice = memory.model.notice
             banner.text = notice or ""
             banner.set_visibility(bool(notice))
 
@@ -133,12 +142,45 @@ def is_group(group: str) -> bool:
     )
 
 
+async def _spoken_in(group: str, memory: PhotoMemory) -> Language:
+    try:
+        return await memory.languages.of(LOCAL + group)
+    except StoreError as error:
+        _log.error("which language is spoken can't be told: %s", error)
+        return memory.languages.usual
+
+
+def _door() -> str:
+    return DOOR.format(
+        lead=_say("A group chat that remembers its photos and finds them by words."),
+        name=_say("Your name"),
+        group=_say("Group"),
+        enter=_say("Enter"),
+    )
+
+
+def _composer() -> str:
+    return COMPOSER.format(
+        add=_say("Add photos"),
+        message=_say("Message"),
+        hint=_say("Message or /find …"),
+        send=_say("Send"),
+        newest=_say("New messages ↓"),
+        drop=_say("Drop photos here"),
+        close=_say("Close"),
+    )
+
+
+def _say(text: str) -> str:
+    return html.escape(say(text))
+
+
 def _header(group: str) -> None:
     with tag("header", "top"):
         with tag("div", "where"):
             tag("h1", "group", group)
             tag("div", "present")
-        tag("button", "leave", "Leave", type="button", id="leave")
+        tag("button", "leave", say("Leave"), type="button", id="leave")
 
 
 def _id(sent: object) -> int:

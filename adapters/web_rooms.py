@@ -12,8 +12,9 @@ from urllib.parse import quote
 from adapters.files import LOCAL, local_group
 from adapters.web_files import UploadRefused, WebFiles
 from adapters.web_names import CHANNEL, Names
+from bot.language import count, photos, say, speak, to_say
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, Hit, PhotoRef, Post, Query, ShoeboxError, StoreError
+from bot.photos import EVERYONE, Group, Hit, PhotoRef, Post, Query, ShoeboxError, StoreError
 from storage.chatlog import ChatLog, Find, Message, Reply, together
 
 MAX_TEXT = 4000
@@ -22,15 +23,18 @@ MAX_PHOTOS = 50
 CATCH_UP = 60
 """Seconds until photos that the memory could not take are offered to it again."""
 HELP = (
-    "/find birthday cake: shows the photos of this group that fit",
-    '/find cake -people from:ann after:2024-05 "exact text" last summer: filters narrow it',
-    "/name the goose: from then on /find the goose finds what looks like what is in the photo that "
-    "you reply to (⋯ beside it), or in the last one; the better the more photos you name",
-    "/names: what you call things here; /unname the goose: takes a name away",
-    "/which cat, dog or cake: what I take the photo for that you reply to, or the last one",
-    "/stats: says how many photos are remembered here",
-    "/help: shows this",
-    "Post photos by dropping or pasting them here, or with the + button.",
+    to_say("/find birthday cake: shows the photos of this group that fit"),
+    to_say('/find cake -people from:ann after:2024-05 "exact text" last summer: filters narrow it'),
+    to_say(
+        "/name the goose: from then on /find the goose finds what looks like what is in the photo "
+        "that you reply to (⋯ beside it), or in the last one; the better the more photos you name"
+    ),
+    to_say("/names: what you call things here; /unname the goose: takes a name away"),
+    to_say("/which cat, dog or cake: what I take the photo for that you reply to, or the last one"),
+    to_say("/language: in which language I speak here"),
+    to_say("/stats: says how many photos are remembered here"),
+    to_say("/help: shows this"),
+    to_say("Post photos by dropping or pasting them here, or with the + button."),
 )
 
 _log = logging.getLogger(__name__)
@@ -54,6 +58,9 @@ class Window(Protocol):
 
     def remove(self, message: int) -> None: ...
 
+    def reload(self) -> None:
+        """Show everything anew."""
+
     def present(self, names: Sequence[str]) -> None:
         """Show who is here."""
 
@@ -75,9 +82,9 @@ class Rooms:
         for message in await self._log.deleted():
             await self._erase(message)
         for message in await self._log.unanswered():
-            await self._log.answer(
-                message.id, Reply("I was restarted before I could answer. Please ask again.")
-            )
+            spoken = await self._memory.languages.of(local_group(message.group))
+            sorry = spoken.say("I was restarted before I could answer. Please ask again.")
+            await self._log.answer(message.id, Reply(sorry))
         self._spawn(self._catch_up())
 
     async def stop(self) -> None:
@@ -122,13 +129,19 @@ class Rooms:
         Raises ShoeboxError with what to tell them.
         """
         group, author, text = _whole(group), _whole(author), _whole(text).strip()
-        local_group(group)
+        speak(await self._memory.languages.of(local_group(group)))
         if not author or len(author) > MAX_NAME or not author.isprintable():
-            raise UploadRefused("Enter with a name first.")
+            raise UploadRefused(say("Enter with a name first."))
         if len(text) > MAX_TEXT:
-            raise UploadRefused(f"That is too long: {len(text)} of {MAX_TEXT} characters.")
+            raise UploadRefused(
+                say(
+                    "That is too long: {length} of {most} characters.",
+                    length=len(text),
+                    most=MAX_TEXT,
+                )
+            )
         if len(uploads) > MAX_PHOTOS:
-            raise UploadRefused(f"At most {MAX_PHOTOS} photos go into one message.")
+            raise UploadRefused(say("At most {most} photos go into one message.", most=MAX_PHOTOS))
         if uploads:
             await self._post_photos(group, author, text, uploads)
             return ()
@@ -140,11 +153,12 @@ class Rooms:
 
     async def delete(self, group: str, author: str, message_id: int) -> None:
         """Delete one's own message, its photos, and all that is remembered of them."""
+        speak(await self._memory.languages.of(local_group(group)))
         message = await self._log.get(message_id)
         if message is None or message.group != group:
             return
         if message.author != author:
-            raise UploadRefused("Only your own messages can be deleted.")
+            raise UploadRefused(say("Only your own messages can be deleted."))
         async with self._handing:
             changed = await self._log.delete(message.id)
         for window in self._in(group):
@@ -239,7 +253,7 @@ class Rooms:
                 self._spawn(self._answer(message, words))
                 return ()
             case "/find":
-                return ("Say what to look for, e.g. /find birthday cake",)
+                return (say("Say what to look for, e.g. /find birthday cake"),)
             case "/name":
                 return await self._names.give(group, author, words, answers)
             case "/names":
@@ -249,10 +263,15 @@ class Rooms:
             case "/which":
                 return await self._names.which(group, words, answers)
             case "/help":
-                return HELP
+                return tuple(map(say, HELP))
+            case "/language":
+                return (await self._language(group, words),)
             case "/stats":
                 return (await self._stats(group),)
-        return (f"There is no command {command[:40]}. /help lists those there are.",)
+        unknown = command[:40]
+        return (
+            say("There is no command {command}. /help lists those there are.", command=unknown),
+        )
 
     async def _answer(self, message: Message, words: str) -> None:
         try:
@@ -263,7 +282,7 @@ class Rooms:
             reply = Reply(answer.sentence, notes, tuple(map(_find, answer.hits[:3])))
         except Exception:
             _log.exception("a question could not be answered")
-            reply = Reply("Something went wrong while I looked. Please try again in a moment.")
+            reply = Reply(say("Something went wrong while I looked. Please try again in a moment."))
         async with self._handing:  # nothing that is deleted meanwhile may come back in a reply
             finds = [await self._left_of(find) for find in reply.finds]
             there = tuple(find for find in finds if find is not None)
@@ -280,11 +299,30 @@ class Rooms:
     async def _stats(self, group: str) -> str:
         for status in await self._memory.groups.status(local_group(group)):
             waiting = max(status.waiting_embedding, status.waiting_text)
-            line = f"{_count(status.photos, 'photo')} remembered in {group}"
-            line += f", {waiting} of them still being looked at" if waiting else ""
-            refused = len(status.refused)
-            return line + (f", {_count(refused, 'file')} no picture." if refused else ".")
-        return f"No photos are remembered in {group} yet."
+            parts = [
+                say("{photos} remembered in {group}", photos=photos(status.photos), group=group)
+            ]
+            if waiting:
+                parts.append(
+                    count(
+                        waiting,
+                        "{count} of them still being looked at",
+                        "{count} of them still being looked at",
+                    )
+                )
+            if refused := len(status.refused):
+                parts.append(count(refused, "{count} file no picture", "{count} files no picture"))
+            return say("{sentence}.", sentence=say(", ").join(parts))
+        return say("No photos are remembered in {group} yet.", group=group)
+
+    async def _language(self, group: str, words: str) -> str:
+        """Who is trusted to be here may choose for all."""
+        await self._memory.groups.meet(Group(local_group(group), group))
+        said = await self._memory.languages.choose(local_group(group), words)
+        if words:
+            for window in self._in(group):
+                window.reload()
+        return said
 
     def _show(self, message: Message) -> None:
         for window in self._in(message.group):
@@ -322,7 +360,3 @@ def _find(hit: Hit) -> Find:
 def _whole(text: str) -> str:
     """Without half characters, which JavaScript allows and no file can hold."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from adapters.files import LOCAL
 from adapters.web_files import MAX_BYTES, UploadRefused, WebFiles, too_large
 from adapters.web_rooms import Rooms
+from bot.language import say, speak
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, NotAPhoto, PhotoGone, SettingsError, ShoeboxError
 from storage.chatlog import ChatLog
@@ -43,8 +44,9 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
         )
 
     @app.post("/upload")
-    async def upload(request: Request, name: str = "") -> Response:
+    async def upload(request: Request, name: str = "", group: str = "") -> Response:
         """One file as the request's body; the reply's token goes into a message."""
+        speak(await memory.languages.of(LOCAL + group))
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > MAX_BYTES:
             return _refused(too_large(), 413)
@@ -70,7 +72,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
             sent = await _json(request)
             uploads, answers = sent.get("uploads", []), sent.get("answers")
             if not isinstance(uploads, list):
-                raise UploadRefused("This message can't be read.")
+                raise UploadRefused(say("This message can't be read."))
             hints = await rooms.post(
                 str(sent.get("group", "")),
                 str(sent.get("author", "")),
@@ -81,7 +83,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
         except ShoeboxError as error:
             if not isinstance(error, UploadRefused | SettingsError):
                 _log.error("a message can't be taken: %s", error)
-                return _refused("The message can't be kept right now. Please try again.", 503)
+                return _refused(say("The message can't be kept right now. Please try again."), 503)
             return _refused(str(error), 400)
         return JSONResponse({"hints": hints})
 
@@ -136,13 +138,13 @@ async def _json(request: Request) -> dict[str, Any]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_JSON:
-            raise UploadRefused("This message is too long.")
+            raise UploadRefused(say("This message is too long."))
     try:
         sent = json.loads(body)
     except ValueError:
         sent = None
     if not isinstance(sent, dict):
-        raise UploadRefused("This message can't be read.")
+        raise UploadRefused(say("This message can't be read."))
     return sent
 
 

@@ -11,6 +11,7 @@ from nicegui.element import Element
 from adapters.web_files import UploadRefused
 from adapters.web_message import draw_message, tag
 from adapters.web_rooms import Rooms
+from bot.language import Language, speaking
 from bot.photos import StoreError
 from storage.chatlog import ChatLog, Message
 
@@ -23,26 +24,32 @@ MOST = 400
 class RoomWindow:
     """Draws messages as they come, and older ones on demand."""
 
-    def __init__(self, client: Client, group: str, name: str, log: ChatLog, rooms: Rooms) -> None:
+    def __init__(
+        self, client: Client, group: str, name: str, log: ChatLog, rooms: Rooms, spoken: Language
+    ) -> None:
         """Draws into the element that is open now."""
         self.group = group
         self.name = name
         self._client = client
         self._log = log
         self._rooms = rooms
+        self._spoken = spoken
         self._shown: dict[int, Element] = {}
         self._gone: set[int] = set()
         self._arrived: list[Message] | None = None
         self._at_end = True
         with tag("div", "messages") as self._list:
-            self._older = tag("button", "load", "Show older messages", type="button")
+            self._older = tag("button", "load", spoken.say("Show older messages"), type="button")
             self._older.on("click", self.load_older)
             self._empty = tag("div", "empty")
             with self._empty:
-                tag("div", "title", "Nothing here yet")
-                tag("div", "", "Drop photos anywhere on this page, then find them with /find.")
+                tag("div", "title", spoken.say("Nothing here yet"))
+                how = spoken.say("Drop photos anywhere on this page, then find them with /find.")
+                tag("div", "", how)
             self._middle = tag("div", "stretch")
-            self._newer = tag("button", "load after", "Show newer messages", type="button")
+            self._newer = tag(
+                "button", "load after", spoken.say("Show newer messages"), type="button"
+            )
             self._newer.on("click", self.load_newer)
 
     @property
@@ -70,7 +77,7 @@ class RoomWindow:
         self._catch_up()
         if around is not None:
             if target is None or target.group != self.group:
-                self._tell("That message is no longer here.")
+                self._tell(self._spoken.say("That message is no longer here."))
             else:
                 self._run("jump", around)
 
@@ -129,6 +136,10 @@ class RoomWindow:
         """Let the person write."""
         self._run("start", {"group": self.group, "name": self.name})
 
+    def reload(self) -> None:
+        """Show everything anew: another language is spoken now."""
+        self._run("reload")
+
     def _catch_up(self) -> None:
         arrived, self._arrived = self._arrived or [], None
         for message in arrived:
@@ -145,7 +156,8 @@ class RoomWindow:
 
     def _draw_message(self, message: Message) -> None:
         mine = message.author == self.name
-        draw_message(message, self._reply, self._delete if mine else None)
+        with speaking(self._spoken):
+            draw_message(message, self._reply, self._delete if mine else None)
 
     def _trim(self) -> None:
         if len(self._shown) > MOST + PAGE:
@@ -162,7 +174,9 @@ class RoomWindow:
         except UploadRefused as error:
             self._tell(str(error))
         except StoreError:
-            self._tell("It is hidden now, and will be erased when the bot starts next.")
+            self._tell(
+                self._spoken.say("It is hidden now, and will be erased when the bot starts next.")
+            )
 
     def _tell(self, line: str) -> None:
         self._run("note", [line])

@@ -36,6 +36,7 @@ from adapters.discord.token import (
     sees_content,
     speak_to,
 )
+from adapters.discord.translations import Translations
 from adapters.trouble import Trouble
 from bot.language import to_say
 from bot.memory import PhotoMemory
@@ -170,6 +171,7 @@ class Session:
         client.listener = self
 
     async def __aenter__(self) -> Self:
+        await self._client.tree.set_translator(Translations())
         self._spawn(self._missed.keep_for_ever())
         return self
 

@@ -23,7 +23,7 @@ from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import Original, as_post, ref_of
 from adapters.discord.rooms import Rooms
 from bot.language import language as language_of
-from bot.language import languages, photos, say
+from bot.language import languages, photos, say, to_say
 from bot.memory import PhotoMemory
 from bot.photos import Hit, Only, PhotoRef, ShoeboxError
 
@@ -208,15 +208,17 @@ def offer(tree: Tree, commands: Commands) -> None:
     async def date_typed(interaction: Interaction, typed: str) -> list[Choice[str]]:
         return [Choice(name=each, value=each) for each in dates.offers(typed, datetime.now(UTC))]
 
-    @tree.command(name="find", description="Find photos of this server: birthday cake")
+    @tree.command(name="find", description=to_say("Find photos of this server: birthday cake"))
     @app_commands.guild_only()
     @app_commands.describe(
-        words="What to look for: what is to be seen, text in the photo, what was said with it",
-        author="Only photos that this person posted",
-        channel="Only photos of this channel",
-        after="Only photos posted since then: 2024, 2024-05 or 2024-05-17",
-        before="Only photos posted before that: 2024, 2024-05 or 2024-05-17",
-        private="Answer to me alone, and search all that I may see",
+        words=to_say(
+            "What to look for: what is to be seen, text in the photo, what was said with it"
+        ),
+        author=to_say("Only photos that this person posted"),
+        channel=to_say("Only photos of this channel"),
+        after=to_say("Only photos posted since then: 2024, 2024-05 or 2024-05-17"),
+        before=to_say("Only photos posted before that: 2024, 2024-05 or 2024-05-17"),
+        private=to_say("Answer to me alone, and search all that I may see"),
     )
     @app_commands.rename(author="from")
     @app_commands.autocomplete(words=words_typed, after=date_typed, before=date_typed)
@@ -240,12 +242,12 @@ def offer(tree: Tree, commands: Commands) -> None:
         )
         await guarded(interaction, commands.find(interaction, words, only, channel, private))
 
-    @tree.command(name="similar", description="Find photos like this image")
+    @tree.command(name="similar", description=to_say("Find photos like this image"))
     @app_commands.guild_only()
     @app_commands.describe(
-        image="An image; it is a question, and not kept",
-        words="What shall be different or there too: at night",
-        private="Answer to me alone, and search all that I may see",
+        image=to_say("An image; it is a question, and not kept"),
+        words=to_say("What shall be different or there too: at night"),
+        private=to_say("Answer to me alone, and search all that I may see"),
     )
     async def similar(
         interaction: Interaction,
@@ -255,12 +257,12 @@ def offer(tree: Tree, commands: Commands) -> None:
     ) -> None:
         await guarded(interaction, commands.similar(interaction, image, words or "", private))
 
-    @tree.command(name="which", description="Which is it? I look at an image and say")
+    @tree.command(name="which", description=to_say("Which is it? I look at an image and say"))
     @app_commands.guild_only()
     @app_commands.describe(
-        image="An image; it is a question, and not kept",
-        options="Some things that it could be: cat, dog or cake",
-        private="Answer to me alone",
+        image=to_say("An image; it is a question, and not kept"),
+        options=to_say("Some things that it could be: cat, dog or cake"),
+        private=to_say("Answer to me alone"),
     )
     async def which(
         interaction: Interaction,
@@ -270,49 +272,55 @@ def offer(tree: Tree, commands: Commands) -> None:
     ) -> None:
         await guarded(interaction, commands.names.which(interaction, image, options, private))
 
-    @tree.command(name="names", description="What this server calls things")
+    @tree.command(name="names", description=to_say("What this server calls things"))
     @app_commands.guild_only()
     async def names(interaction: Interaction) -> None:
         await guarded(interaction, commands.names.list(interaction))
 
-    @tree.command(name="unname", description="Take a name away: for who gave it, and for admins")
+    @tree.command(
+        name="unname", description=to_say("Take a name away: for who gave it, and for admins")
+    )
     @app_commands.guild_only()
-    @app_commands.describe(name="The name: the goose")
+    @app_commands.describe(name=to_say("The name: the goose"))
     async def unname(
         interaction: Interaction, name: app_commands.Range[str, 1, LONGEST_NAME]
     ) -> None:
         await guarded(interaction, commands.names.take_back(interaction, name))
 
-    @tree.command(name="forget", description="How I forget photos; admins: everything at once")
+    @tree.command(
+        name="forget", description=to_say("How I forget photos; admins: everything at once")
+    )
     @app_commands.guild_only()
-    @app_commands.describe(everything="Admins: forget everything I remember of this server")
+    @app_commands.describe(everything=to_say("Admins: forget everything I remember of this server"))
     async def forget(interaction: Interaction, everything: bool = False) -> None:
         if everything:
             await guarded(interaction, commands.forgetting.ask_everything(interaction))
         else:
             await guarded(interaction, commands.forgetting.explain(interaction))
 
-    @tree.command(name="language", description="Admins: which language I speak here")
+    @tree.command(name="language", description=to_say("Admins: which language I speak here"))
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
-    @app_commands.describe(language="The language")
+    @app_commands.describe(language=to_say("The language"))
     @app_commands.choices(
         language=[Choice(name=language_of(code).name, value=code) for code in languages()]
     )
     async def language(interaction: Interaction, language: str) -> None:
         await guarded(interaction, commands.language(interaction, language))
 
-    @tree.command(name="stats", description="How many photos I remember of this server")
+    @tree.command(name="stats", description=to_say("How many photos I remember of this server"))
     @app_commands.guild_only()
     async def stats(interaction: Interaction) -> None:
         await guarded(interaction, commands.stats(interaction))
 
-    @tree.command(name="help", description="What I do and what I keep")
+    @tree.command(name="help", description=to_say("What I do and what I keep"))
     @app_commands.guild_only()
     async def help_(interaction: Interaction) -> None:
         await guarded(interaction, commands.help(interaction, mentions(tree)))
 
-    @tree.command(name="history", description="Admins: look through what was posted before I came")
+    @tree.command(
+        name="history", description=to_say("Admins: look through what was posted before I came")
+    )
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def history(interaction: Interaction) -> None:

@@ -15,7 +15,7 @@ from adapters.discord.files import REACH, reason
 from adapters.discord.interaction_language import preferred
 from adapters.discord.places import PREFIX, group_id, guild_id
 from adapters.discord.token import invitation
-from bot.language import say, speak
+from bot.language import language, languages, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import Group
 
@@ -43,7 +43,8 @@ class Guilds:
         self._days = grace_days
         self._sees_content = sees_content
         commands = [command.to_dict(tree) for command in tree.get_commands()]
-        payload = json.dumps(commands, sort_keys=True)
+        spoken = [language(code).say(words) for code in languages() for words in _texts(commands)]
+        payload = json.dumps([commands, spoken], sort_keys=True)
         self._hash = hashlib.sha256(payload.encode()).hexdigest()
 
     async def met(self, guild: discord.Guild) -> None:
@@ -104,6 +105,15 @@ class Guilds:
             await channel.send(words)
         except REACH as error:
             log.info("Discord: no hello in %s: %s", guild.name, reason(error))
+
+
+def _texts(payload: object) -> list[str]:
+    """All strings in it: some of them are translated."""
+    if isinstance(payload, dict):
+        return [text for value in payload.values() for text in _texts(value)]
+    if isinstance(payload, list):
+        return [text for value in payload for text in _texts(value)]
+    return [payload] if isinstance(payload, str) else []
 
 
 def _where_to_greet(guild: discord.Guild) -> discord.TextChannel | None:

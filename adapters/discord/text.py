@@ -102,15 +102,17 @@ def plain(text: str, most: int) -> str:
 def about(hit: Hit, number: int | None, snippet: int = SNIPPET) -> str:
     """Who, when, how well, why and where of a hit."""
     post = hit.photo.post
+    who = plain(post.author_name, NAME) or say("somebody")
     parts = [
-        f"**{plain(post.author_name, NAME) or say('somebody')}**",
+        f"**{who}**",
         moment(post.posted_at),
         hit.fit,
     ]
     if why := hit.besides_meaning:
         parts.append(plain(spoken().listed(why), WORDS))
     if post.link:
-        parts.append(f"[{say('original')}]({post.link})")
+        original = say("original")
+        parts.append(f"[{original}]({post.link})")
     if hit.copies:
         parts.append(hit.stands_for(lambda name: plain(name, NAME)))
     line = (f"{number}. " if number else "") + " · ".join(parts)

@@ -209,7 +209,8 @@ def _about(hit: Hit, named: bool, snippet: int) -> str:
     if why := hit.besides_meaning:
         parts.append(plain(spoken().listed(why), WORDS))
     if post.link:
-        parts.append(f'<a href="{html.escape(post.link)}">{say("original")}</a>')
+        original = say("original")
+        parts.append(f'<a href="{html.escape(post.link)}">{original}</a>')
     if hit.copies:
         parts.append(hit.stands_for(lambda name: plain(name, NAME)))
     line = " · ".join(parts)

@@ -1,12 +1,15 @@
 """Brings every catalog up to date with what the code says; each new one is made whole.
 
-    python -m bot.locale
+    python -m bot.locale [CODE]
 
-The same could be done with pybabel: `pybabel extract -k say -k to_say -k count:2,3 bot adapters`.
+CODE, e.g. de, begins a new one.
+The same could be done with pybabel: `pybabel extract -k say -k _say -k to_say -k count:2,3`.
 """
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from pathlib import Path
 
@@ -18,8 +21,10 @@ from bot.language import CATALOGS
 
 ROOT = CATALOGS.parent.parent
 ROOMS = ("adapters", "bot", "storage")
-KEYWORDS = {"say": None, "to_say": None, "count": (2, 3)}
+KEYWORDS = {"say": None, "_say": None, "to_say": None, "count": (2, 3)}
 """Functions that take English texts: their first argument, or singular and plural."""
+_NEEDLESS = re.compile(rb"(?m)^\"(Project|Report|POT|PO|Last|Language-Team|Generated)[\w-]*: .*\n")
+"""Lines of a catalog's header that change without anything having changed, or say nothing."""
 HEADER = "# Translations of what Shoebox says. See docs/translating.md.\n#"
 
 
@@ -55,13 +60,19 @@ def update(path: Path, current: Catalog) -> bool:
     catalog.header_comment = HEADER
     catalog.update(current, no_fuzzy_matching=True, update_header_comment=False)
     catalog.obsolete.clear()
-    with path.open("wb") as file:
-        write_po(file, catalog, width=96, include_lineno=False, sort_by_file=True)
+    catalog.fuzzy = False  # its header is not
+    written = io.BytesIO()
+    write_po(written, catalog, width=96, include_lineno=False, sort_by_file=True)
+    path.write_bytes(_NEEDLESS.sub(b"", written.getvalue()))
     return path.read_bytes() != before
 
 
 def main() -> None:
     current = extracted()
+    for code in sys.argv[1:]:
+        if not (path := CATALOGS / f"{code}.po").exists():
+            with path.open("wb") as file:
+                write_po(file, Catalog(locale=code, project="shoebox", charset="utf-8"))
     for path in sorted(CATALOGS.glob("*.po")):
         update(path, current)
         catalog = read(path)
