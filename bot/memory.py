@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import duplicates, names, ranking, understanding, words, zeroshot
+from bot.background import Backgrounds
 from bot.decoder import Decoder
 from bot.language import ENGLISH, count, say
 from bot.language_choice import LanguageChoice
@@ -93,6 +94,7 @@ class PhotoMemory:
         self._model = model
         self._adapters = adapters
         self._decoder = decoder
+        self._backgrounds = Backgrounds()
         self._languages = LanguageChoice(store.groups, language)
         self._news = asyncio.Event()
 
@@ -188,6 +190,9 @@ class PhotoMemory:
             vectors.append(await encoder.encode_text(seen))
             lost = understanding.hint(seen, encoder.model.name)
             hint = " ".join(filter(None, (hint, lost))) or None
+        # Of photos like another one, the nearest are what is asked for.
+        judged = encoder is not None and query.like is None and vectors
+        background = await self._backgrounds.of(encoder) if encoder and judged else None
         if terms or vectors:
             candidates = await self._store.search(
                 query.groups,
@@ -198,15 +203,30 @@ class PhotoMemory:
                 nearest=NEAREST,
                 only=query.only,
                 meant=Meant(tuple(meant), asked.audience),
+                background=background,
             )
             rest = words.terms(besides) if meant else ()
-            ranked, total = ranking.rank(terms, candidates, rest), candidates.total
+            learned = None if encoder is None else encoder.calibration
+            ranked = ranking.rank(terms, candidates, rest, learned)
+            total = candidates.total
         else:
             ranked, total = await self._newest(query)
         hits = await self._hits(ranked, query)
-        sentence = _sentence(replace(query, words=asked.words), len(hits[: query.top]), total)
-        notice, spare = self._model.notice, hits[query.top :]
-        answer = Answer(hits[: query.top], sentence, notice, spare=spare, hint=hint)
+        fitting = {each.photo for each in ranked if each.fits}
+        fit = sum(hit.photo.id in fitting for hit in hits)  # they come first
+        shown = hits[: min(query.top, fit)]
+        if hits and not shown and asked.words:
+            sentence = _nothing(asked)
+        else:
+            sentence = _sentence(replace(query, words=asked.words), len(shown), total)
+        answer = Answer(
+            shown,
+            sentence,
+            self._model.notice,
+            spare=hits[len(shown) : fit],
+            rest=hits[fit:],
+            hint=hint,
+        )
         if not query.asker or not hits:
             return answer
         token = await self._store.answers.keep(query.place, query.asker, asked.words, hits)
@@ -220,7 +240,10 @@ class PhotoMemory:
         asked, hits = await self._store.answers.page(
             token, query.place, query.asker, query.groups, query.audience, after
         )
-        more = say("More for “{words}”:", words=asked) if asked else say("More like that photo:")
+        if after == 0 and asked:
+            more = say("The nearest to “{words}”:", words=asked)
+        else:
+            more = say("More for “{words}”:", words=asked) if asked else say("More like that photo:")
         return Answer(
             tuple(hits[: query.top]),
             more if hits else say("That was all."),
@@ -362,6 +385,12 @@ def _now() -> datetime:
 
 def _cant_look(reason: NotAPhoto | FetchFailed) -> str:
     return say("I can't look at that photo: {reason}.", reason=say(str(reason)))
+
+
+def _nothing(query: Query) -> str:
+    if len(query.groups) == 1:
+        return say("Nothing in this group looks like “{words}”.", words=query.words)
+    return say("Nothing in your groups looks like “{words}”.", words=query.words)
 
 
 def _sentence(query: Query, found: int, total: int) -> str:

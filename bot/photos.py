@@ -294,6 +294,38 @@ class Candidate:
     alike: float = 0.0
     """How much it looks like what was named so: 0 like the median photo of the group, 1 the same.
     Exactly 1 for photos that were named so themselves."""
+    pull: float = 0.0
+    """Standard deviations by which `cosine` is above what texts without a meaning reach on it."""
+    plain: bool = False
+    """It is as near to a blank picture as those are to each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Texts and pictures that fit nothing, as a model sees them (bot.background)."""
+
+    texts: Vector
+    """(k, d)"""
+    pictures: Vector
+    """(n, d), the plain ones among them."""
+    plain: Vector
+    """(m, d)"""
+    plain_from: float
+    """How near the plain ones usually are to each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What cosines a question's photos have that don't fit it; see bot.fitting."""
+
+    median: float
+    spread: float
+    """Of all photos and the background's pictures; a standard deviation, robustly."""
+    neutral: float
+    neutral_spread: float
+    """Of the best cosine in these photos that each of the background's texts has."""
+    plain: float
+    """The best cosine that a plain picture has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +337,8 @@ class Candidates:
     median_cosine: float
     """Median of what `Candidate.cosine` would be for all; 0 without a query vector."""
     items: tuple[Candidate, ...]
+    level: Level | None = None
+    """None: whether anything fits can't be judged by meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +453,8 @@ class Answer:
     """Leads on from this answer (see PhotoMemory.page); None: nothing to lead on to."""
     spare: tuple[Hit, ...] = ()
     """The next hits: they take the place of those that turn out to have vanished."""
+    rest: tuple[Hit, ...] = ()
+    """What doesn't fit, the nearest first: it isn't shown unless somebody asks for it."""
     hint: str | None = None
     """How the question was understood, where that isn't plain."""
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.photos import (
     ALL,
     Audience,
+    Background,
     Calibration,
     Candidates,
     Group,
@@ -154,10 +155,12 @@ class PhotoStore(Protocol):
         nearest: int,
         only: Only = ALL,
         meant: Meant | None = None,
+        background: Background | None = None,
     ) -> Candidates:
         """Photos of these groups and this audience that hold any of the terms (folded), and the
         `nearest` by cosine when (d,) query vectors of `model` are given; of the names that are
-        meant those that were named so and the `nearest` to them."""
+        meant those that were named so and the `nearest` to them. With the model's background it is
+        known what cosines mean nothing."""
         ...
 
     async def vector_of(
@@ -311,8 +314,8 @@ class ReplyStore(Protocol):
         words now (none: nothing any more). Returns how many photos it is about."""
         ...
 
-    async def unsay(self, group: str, channel: str, messages: Collection[str]) -> None:
-        """These messages are gone, and what they said with them."""
+    async def unsay(self, group: str, channel: str, messages: Collection[str]) -> int:
+        """These messages are gone, and what they said with them; about how many photos."""
         ...
 
 

@@ -111,6 +111,8 @@ def rank(
             by_meaning, evidence = 0.0, -math.inf
         terms_held = [max(each) for each in zip(caption, text, reply, strict=True)]
         fits = fitting.fits(
+            item,
+            candidates,
             evidence,
             min(1.0, sum(w * quality for w, quality in zip(weights, terms_held, strict=True))),
             [quality >= WORD_START for quality in terms_held],

@@ -8,7 +8,7 @@ from datetime import UTC
 
 import aiosqlite
 
-from bot.photos import ALL, Audience, Model, Only, Vector
+from bot.photos import ALL, Audience, Background, Model, Only, Vector
 from storage.vectors import Cosines
 from storage.wording import holds
 
@@ -99,10 +99,14 @@ async def by_words(db: aiosqlite.Connection, scope: Scope, terms: Sequence[str])
 
 
 async def by_meaning(
-    db: aiosqlite.Connection, scope: Scope, vectors: Sequence[Vector], model: Model
+    db: aiosqlite.Connection,
+    scope: Scope,
+    vectors: Sequence[Vector],
+    model: Model,
+    background: Background | None = None,
 ) -> Cosines:
     """The cosines of (d,) query vectors to every photo in scope that `model` has embedded."""
-    cosines = Cosines(vectors)
+    cosines = Cosines(vectors, background)
     sql, bound = scope.select(
         "photos.id, vectors.vector",
         "JOIN vectors ON vectors.photo_id = photos.id JOIN models ON models.id = vectors.model_id",

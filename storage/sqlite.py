@@ -16,9 +16,11 @@ import aiosqlite
 from bot.photos import (
     ALL,
     Audience,
+    Background,
     Candidate,
     Candidates,
     Job,
+    Level,
     Look,
     Meant,
     Model,
@@ -301,6 +303,7 @@ class SqliteStore:
         nearest: int,
         only: Only = ALL,
         meant: Meant | None = None,
+        background: Background | None = None,
     ) -> Candidates:
         scope = search.Scope(groups, audience, only)
         async with self._db.read() as db:
@@ -310,17 +313,27 @@ class SqliteStore:
             if not vectors or model is None:
                 cosines: dict[int, float] = {}
                 median = 0.0
+                level: Level | None = None
+                nothing: dict[int, tuple[float, bool]] = {}
             else:
-                found = await search.by_meaning(db, scope, vectors, model)
+                found = await search.by_meaning(db, scope, vectors, model, background)
                 cosines, median = found.result(nearest, {*words, *named})
+                level, nothing = found.level(), found.against_nothing(cosines)
             missing = [photo for photo in (cosines | named) if photo not in words]
             words.update(await search.words_of(db, missing))
             said = await said_of(db, words)
         items = [
-            Candidate(p, cosines.get(p), *texts, said.get(p, ""), *named.get(p, ("", 0.0)))
+            Candidate(
+                p,
+                cosines.get(p),
+                *texts,
+                said.get(p, ""),
+                *named.get(p, ("", 0.0)),
+                *nothing.get(p, (0.0, False)),
+            )
             for p, texts in sorted(words.items())
         ]
-        return Candidates(int(total), median, tuple(items))
+        return Candidates(int(total), median, tuple(items), level)
 
     async def vector_of(
         self, groups: Collection[str], ref: PhotoRef, model: Model

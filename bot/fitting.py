@@ -1,0 +1,98 @@
+"""Whether a photo fits what was asked, judged for each question anew.
+
+The nearest photo is always there, and says nothing of whether it shows what was asked for. Four
+views of its cosine are weighed, all in standard deviations or in the model's own logits, so that
+the weights hold for models whose cosines lie elsewhere:
+
+- *height*: over the best that texts without a meaning reach in these very photos. The best of
+  many photos is high for any text; this asks for more.
+- *lead*: over the bulk of these photos for this question (median and median absolute deviation;
+  the background pictures are counted in, so that a group of one photo has a bulk too).
+- *pull*: over what texts without a meaning reach on this very photo.
+- *own*: the model's own logit, where it learned a bias and with it a probability for a single
+  pair (SigLIP, Zhai et al. 2023). Half a chance or more speaks for the photo by itself.
+
+Words that were found speak beside that: see `ranking`.
+
+The weights are a logistic regression (python -m benchmarks.relevance --tune) on the tuning half of
+its questions; the threshold is where 5 % of its questions without an answer get one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.photos import Calibration, Candidate, Candidates
+
+HEIGHT, LEAD, PULL = 1.0, 0.5, 0.1
+THRESHOLD = 3.0
+OWN, OWN_FROM, OWN_MOST = 0.5, -4.0, 6.0
+"""SigLIP learned among tens of thousands of wrong pairs to each right one, so that a right pair
+may have a few per cent only: from there (-4) on its logit speaks for a photo."""
+WORDS = 8.0
+"""What words that hold all of the question, and that nobody else has, weigh."""
+SAME = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """A photo's meaning seen from several sides."""
+
+    height: float
+    lead: float
+    pull: float
+    own: float | None = None
+
+    @property
+    def evidence(self) -> float:
+        """Log odds that the photo shows what was asked for; 0 is the threshold."""
+        seen = HEIGHT * self.height + LEAD * self.lead + PULL * self.pull - THRESHOLD
+        if self.own is not None:
+            seen += OWN * max(-OWN_MOST, min(OWN_MOST, self.own - OWN_FROM))
+        return seen
+
+
+def views(
+    item: Candidate, candidates: Candidates, calibration: Calibration | None = None
+) -> Views | None:
+    """None: there is nothing to judge by."""
+    level = candidates.level
+    if item.cosine is None or level is None:
+        return None
+    own = None
+    if calibration is not None and calibration.bias is not None:
+        own = calibration.scale * item.cosine + calibration.bias
+    return Views(
+        (item.cosine - level.neutral) / max(level.neutral_spread, SAME),
+        (item.cosine - level.median) / max(level.spread, SAME),
+        item.pull,
+        own,
+    )
+
+
+def about_nothing(candidates: Candidates) -> bool:
+    """Whether the question is about blank frames: it prefers a plain picture to all photos."""
+    level = candidates.level
+    seen = [item.cosine for item in candidates.items if item.cosine is not None and not item.plain]
+    return level is not None and level.plain >= max(seen, default=-math.inf)
+
+
+def fits(
+    item: Candidate,
+    candidates: Candidates,
+    evidence: float | None,
+    words: float,
+    held: Sequence[bool],
+    named: float,
+) -> bool:
+    """`evidence` of meaning, `words`: the weighted share of the question that words hold (0..1),
+    `held`: which terms they hold, `named`: how much it looks like what the group calls so."""
+    if (held and all(held)) or named >= 0.5:
+        return True
+    if candidates.level is None:  # nothing to judge by: words alone, or a photo and its like
+        return item.cosine is not None or words > 0 or named > 0
+    if evidence is None:  # it waits for its vector
+        evidence = -THRESHOLD
+    return evidence + WORDS * words >= 0
