@@ -29,8 +29,8 @@ def hint(words: str, model: str) -> str | None:
     if model == starter.NAME and script == CHINESE:
         return None
     return say(
-        "The model that is in use doesn't understand this language; only photos with these very "
-        "words are found. MODEL={model} understands 100+ languages.",
+        "The model in use doesn't understand this language; photos may still be found by their "
+        "words. MODEL={model} understands 100+ languages.",
         model=DEFAULT_MODEL,
     )
 
