@@ -55,11 +55,12 @@ def texts(catalog: Catalog) -> list[Message]:
 
 
 def ids(message: Message) -> tuple[str, ...]:
-    return message.id if isinstance(message.id, tuple) else (message.id,)
+    return tuple(map(str, message.id)) if isinstance(message.id, tuple) else (str(message.id),)
 
 
 def strings(message: Message) -> list[str]:
-    return list(message.string) if isinstance(message.string, tuple) else [message.string]
+    found = message.string if isinstance(message.string, tuple) else (message.string,)
+    return [str(string or "") for string in found]
 
 
 def values(text: str) -> set[str]:

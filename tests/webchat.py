@@ -38,7 +38,11 @@ class Running:
 
 @asynccontextmanager
 async def running_chat(
-    folder: Path, password: str = "", port: int = 0, preview: Preview | None = None
+    folder: Path,
+    password: str = "",
+    port: int = 0,
+    preview: Preview | None = None,
+    language: str = "en",
 ) -> AsyncIterator[Running]:
     """Serve a chat whose data lies in `folder`."""
     model = ModelState("none", problem="There is none in this test.")
@@ -48,7 +52,7 @@ async def running_chat(
         Decoder() as decoder,
     ):
         files = Files(folder, MAX_BYTES)
-        memory = PhotoMemory(store, model, {files.platform: files}, decoder)
+        memory = PhotoMemory(store, model, {files.platform: files}, decoder, language)
         shown = preview or decoder.preview
         chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password)
         async with chat:

@@ -19,13 +19,15 @@ class User:
     name: str
     username: str | None = None
     is_bot: bool = False
+    language: str = "en"
+    """Of their app."""
 
     @property
     def json(self) -> Json:
         user: Json = {"id": self.id, "is_bot": self.is_bot, "first_name": self.name}
         if self.username:
             user["username"] = self.username
-        return user if self.is_bot else user | {"language_code": "en"}
+        return user if self.is_bot else user | {"language_code": self.language}
 
 
 SERVICE = User(777000, "Telegram")
