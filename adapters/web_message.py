@@ -28,7 +28,9 @@ def tag(name: str, classes: str = "", text: str | None = None, **attributes: str
     return element
 
 
-def draw_message(message: Message, on_reply: OnMessage, on_delete: OnMessage | None) -> None:
+def draw_message(
+    message: Message, on_reply: OnMessage, on_nearest: OnMessage, on_delete: OnMessage | None
+) -> None:
     """Draw into the element that is open now; `on_delete`: if its reader may do that."""
     colour = crc32(message.author.encode()) % COLOURS
     tag("div", f"avatar colour-{colour}", message.author[:1].upper(), aria_hidden="true")
@@ -45,6 +47,9 @@ def draw_message(message: Message, on_reply: OnMessage, on_delete: OnMessage | N
                 tag("span", "words", message.question)
             with tag("div", "reply", aria_live="polite"):
                 _draw_reply(message.reply)
+                if message.reply is not None and message.reply.nearest is not None:
+                    button = tag("button", "nearest", say("Show the nearest"), type="button")
+                    button.on("click", lambda: on_nearest(message))
             return
         if message.attachments:
             _draw_attachments(message)

@@ -275,14 +275,30 @@ class Rooms:
 
     async def _answer(self, message: Message, words: str) -> None:
         try:
-            answer = await self._memory.find(Query((local_group(message.group),), words, EVERYONE))
+            answer = await self._memory.find(_query(message, words))
             # What holds for the page as a whole stands above it already.
             notice = None if self._memory.model.notice else answer.notice
             notes = " ".join(filter(None, (answer.hint, notice))) or None
-            reply = Reply(answer.sentence, notes, tuple(map(_find, answer.hits[:3])))
+            nearest = answer.token if answer.rest and not answer.hits else None
+            reply = Reply(answer.sentence, notes, tuple(map(_find, answer.hits[:3])), nearest)
         except Exception:
             _log.exception("a question could not be answered")
             reply = Reply(say("Something went wrong while I looked. Please try again in a moment."))
+        await self._reply(message, reply)
+
+    async def nearest(self, group: str, message_id: int) -> None:
+        """Somebody wants to see what is nearest to a question that nothing fitted: its reply then
+        shows it to all. Raises AnswerGone, StoreError."""
+        message = await self._log.get(message_id)
+        if message is None or message.group != group or message.question is None:
+            return
+        if message.reply is None or message.reply.nearest is None:
+            return
+        answer = await self._memory.nearest(message.reply.nearest, _query(message, ""))
+        finds = tuple(map(_find, answer.hits))
+        await self._reply(message, Reply(answer.sentence, message.reply.notice, finds))
+
+    async def _reply(self, message: Message, reply: Reply) -> None:
         async with self._handing:  # nothing that is deleted meanwhile may come back in a reply
             finds = [await self._left_of(find) for find in reply.finds]
             there = tuple(find for find in finds if find is not None)
@@ -335,6 +351,11 @@ class Rooms:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _query(message: Message, words: str) -> Query:
+    group = local_group(message.group)
+    return Query((group,), words, EVERYONE, place=group, asker=LOCAL + message.author)
 
 
 def link(group: str, message: int) -> str:

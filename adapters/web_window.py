@@ -12,7 +12,7 @@ from adapters.web_files import UploadRefused
 from adapters.web_message import draw_message, tag
 from adapters.web_rooms import Rooms
 from bot.language import Language, speaking
-from bot.photos import StoreError
+from bot.photos import ShoeboxError, StoreError
 from storage.chatlog import ChatLog, Message
 
 PAGE = 40
@@ -157,7 +157,7 @@ class RoomWindow:
     def _draw_message(self, message: Message) -> None:
         mine = message.author == self.name
         with speaking(self._spoken):
-            draw_message(message, self._reply, self._delete if mine else None)
+            draw_message(message, self._reply, self._nearest, self._delete if mine else None)
 
     def _trim(self) -> None:
         if len(self._shown) > MOST + PAGE:
@@ -167,6 +167,13 @@ class RoomWindow:
 
     def _reply(self, message: Message) -> None:
         self._run("replyTo", message.id, message.author)
+
+    async def _nearest(self, message: Message) -> None:
+        with speaking(self._spoken):
+            try:
+                await self._rooms.nearest(self.group, message.id)
+            except ShoeboxError as error:
+                self._tell(str(error))
 
     async def _delete(self, message: Message) -> None:
         try:

@@ -28,12 +28,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from benchmarks.group import GROUP, Drawn, Shelf, absent, draw
 from benchmarks.questions import BY_WORDS, WITHOUT_ANSWER, Question, ask
-from bot import clip, fitting, memory
+from bot import clip, duplicates, fitting, ranking
 from bot.decoder import Decoder
 from bot.indexing import Indexer
 from bot.memory import ModelState, PhotoMemory
@@ -208,9 +209,7 @@ async def measure(
 
 async def _steps(world: World, questions: Sequence[Question], reader: Decoder | None) -> list[Row]:
     rows = []
-    collapse = memory.duplicates.collapse
-    memory.duplicates.collapse = _apart  # type: ignore[assignment]
-    try:
+    with patch.object(duplicates, "collapse", _apart):
         rows.append(await world.row(STEPS[0], questions))
         for id_, photo in world.photos.items():
             text = photo.text if reader is None else await reader.read(photo.jpeg)
@@ -226,8 +225,6 @@ async def _steps(world: World, questions: Sequence[Question], reader: Decoder | 
                 number = str(photo.number)
                 await world.memory.replies.hear(GROUP, "main", number, f"r{number}", photo.reply)
         rows.append(await world.row(STEPS[3], questions))
-    finally:
-        memory.duplicates.collapse = collapse
     rows.append(await world.row(STEPS[4], questions))
     return rows
 
@@ -257,7 +254,7 @@ async def seen(
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], np.ndarray[tuple[int, ...], Any]]:
     """((n, 3) views, whether there is an answer) of the questions that meaning has to answer."""
     judged: list[list[float]] = []
-    rank = memory.ranking.rank
+    rank = ranking.rank
 
     def listening(terms: Sequence[str], candidates: Candidates, *more: Any) -> Any:
         best = max(
@@ -269,13 +266,10 @@ async def seen(
         judged.append([found.height, found.lead, found.pull])
         return rank(terms, candidates, *more)
 
-    memory.ranking.rank = listening
-    try:
-        asked = [q for q in questions if q.kind not in BY_WORDS]
+    asked = [q for q in questions if q.kind not in BY_WORDS]
+    with patch.object(ranking, "rank", listening):
         for question in asked:
             await world.ask(question)
-    finally:
-        memory.ranking.rank = rank
     return np.array(judged), np.array([q.kind not in WITHOUT_ANSWER for q in asked])
 
 

@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     finding.add_argument("--group", required=True, metavar="NAME", help="a group's name or id")
     finding.add_argument("--top", type=_count, default=3, metavar="N", help="photos (default 3)")
+    finding.add_argument(
+        "--nearest", action="store_true", help="if nothing fits, show what is nearest to it"
+    )
     finding.add_argument("--json", action="store_true", help="for programs")
 
     which = commands.add_parser("which", help="what a photo shows, of some options")
@@ -173,6 +176,8 @@ def _find(chosen: Settings, options: argparse.Namespace) -> int:
     answer, files = asyncio.run(
         app.find(chosen, words, options.group, options.top, terminal.download_bar())
     )
+    if options.nearest:
+        answer = terminal.with_nearest(answer)
     if options.json:
         terminal.print_notes(answer)
         print(terminal.answer_json(answer, files))

@@ -83,9 +83,10 @@ def pictures(size: tuple[int, int]) -> tuple[Pixels, Pixels]:
     random = np.random.default_rng(_SEED)
     height, width = size
     down, right = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
-    sheets = [np.broadcast_to(np.float32(c), (height, width, 3)) for c in COLOURS]
-    faint = [np.float32(COLOURS[n]) + (24 * (down - 0.5))[..., None] for n in (0, 1, 2, 9)] + [
-        np.float32(COLOURS[n]) + _noise(random, size, 4) for n in (0, 1, 2, 8)
+    colours = np.array(COLOURS, np.float32)
+    sheets = [np.broadcast_to(colour, (height, width, 3)) for colour in colours]
+    faint = [colours[n] + (24 * (down - 0.5))[..., None] for n in (0, 1, 2, 9)] + [
+        colours[n] + _noise(random, size, 4) for n in (0, 1, 2, 8)
     ]
     busy: list[Canvas] = []
     for _ in range(SHADED):

@@ -243,7 +243,9 @@ class PhotoMemory:
         if after == 0 and asked:
             more = say("The nearest to “{words}”:", words=asked)
         else:
-            more = say("More for “{words}”:", words=asked) if asked else say("More like that photo:")
+            more = (
+                say("More for “{words}”:", words=asked) if asked else say("More like that photo:")
+            )
         return Answer(
             tuple(hits[: query.top]),
             more if hits else say("That was all."),
@@ -251,6 +253,11 @@ class PhotoMemory:
             token,
             tuple(hits[query.top :]),
         )
+
+    async def nearest(self, token: int, query: Query) -> Answer:
+        """The first photo of an answer in which nothing fitted; the rest is behind *More*.
+        Raises AnswerGone."""
+        return await self.page(token, replace(query, top=1), 0)
 
     async def share(self, token: int, query: Query, ranks: range) -> Answer:
         """Hits that the asker was shown alone, for the query's place: those of these ranks that

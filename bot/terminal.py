@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from adapters.files import Files
@@ -75,6 +76,8 @@ def print_answer(answer: Answer, files: Files) -> None:
     """An answer for people: the sentence, then a few lines a photo."""
     print_notes(answer)
     print(plain(answer.sentence))
+    if answer.rest and not answer.hits:
+        print("--nearest shows what is nearest to it.")
     for hit in answer.hits:
         post = hit.photo.post
         who = f" by {plain(post.author_name)}" if post.author_name else ""
@@ -85,6 +88,14 @@ def print_answer(answer: Answer, files: Files) -> None:
             print(f"   “{plain(post.caption)}”")
         if hit.copies:
             print(f"   {hit.stands_for(plain)}")
+
+
+def with_nearest(answer: Answer) -> Answer:
+    """The same, but if nothing fits, with what is nearest."""
+    if answer.hits or not answer.rest:
+        return answer
+    sentence = f"{answer.sentence} The nearest:"
+    return replace(answer, hits=answer.rest[:1], rest=answer.rest[1:], sentence=sentence)
 
 
 def answer_json(answer: Answer, files: Files) -> str:

@@ -68,6 +68,8 @@ class Reply:
     sentence: str
     notice: str | None = None
     finds: tuple[Find, ...] = ()
+    nearest: int | None = None
+    """Nothing fitted; what is nearest can be shown by this token (PhotoMemory.nearest)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class ChatLog:
                 assert answered.reply is not None
                 left = [_without(find, message) for find in answered.reply.finds]
                 kept = tuple(find for find in left if find is not None)
-                reply = Reply(answered.reply.sentence, answered.reply.notice, kept)
+                reply = replace(answered.reply, finds=kept)
                 rows = await _rows(
                     db,
                     f"UPDATE message SET reply = ? WHERE id = ? RETURNING {_COLUMNS}",
@@ -241,7 +243,8 @@ def _write_reply(reply: Reply) -> str:
 
 def _read_reply(text: str) -> Reply:
     kept = json.loads(text)
-    return Reply(kept["sentence"], kept["notice"], tuple(map(_read_find, kept["finds"])))
+    finds = tuple(map(_read_find, kept["finds"]))
+    return Reply(kept["sentence"], kept["notice"], finds, kept.get("nearest"))
 
 
 def _read_find(kept: dict[str, Any]) -> Find:

@@ -19,6 +19,7 @@ from bot.decoder import Decoder
 from bot.memory import ModelState, PhotoMemory
 from bot.names import Names, checked, key_of, spoken
 from bot.photos import (
+    ALL,
     EVERYONE,
     Audience,
     Meant,
@@ -69,9 +70,8 @@ async def alike(
     model: Model = MODEL,
     only: Only | None = None,
 ) -> dict[int, float]:
-    narrowed = {} if only is None else {"only": only}
     found = await store.search(
-        [group], audience, (), (), model, 5, meant=Meant(keys, audience), **narrowed
+        [group], audience, (), (), model, 5, only or ALL, Meant(keys, audience)
     )
     return {item.photo: item.alike for item in found.items if item.name}
 

@@ -41,7 +41,7 @@ class Answers:
             fresh, waiting = waiting[:room], waiting[room:]
             found = await asyncio.gather(*(self._left_of(hit) for hit in fresh))
             shown += [each for each in found if each is not None]
-        view = _view(answer, shown, bool(waiting), private, said)
+        view = _view(answer, shown, bool(waiting or answer.rest), private, said)
         await interaction.followup.send(view=view, ephemeral=private)
 
     async def _left_of(self, hit: Hit | None) -> Shown | None:
@@ -81,6 +81,10 @@ def _view(
         view.add_item(TextDisplay(text.lines([hit for hit, _ in shown])))
     if answer.token is not None and shown:
         view.add_item(_buttons(answer.token, [hit for hit, _ in shown], more, private))
+    elif answer.token is not None and answer.rest and not answer.hits:
+        row = ActionRow[LayoutView]()
+        row.add_item(Button(label=say("Show the nearest"), custom_id=f"more:{answer.token}:0"))
+        view.add_item(row)
     view.stop()  # presses come as interactions, also after a restart; nothing is kept here
     return view
 

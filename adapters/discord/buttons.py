@@ -63,7 +63,10 @@ class Buttons:
     ) -> None:
         query = await self._rooms.query(interaction, private)
         after = rank if kind == "more" else rank - 1
-        answer = await self._memory.page(token, query, after)
+        if kind == "more" and rank == 0:
+            answer = await self._memory.nearest(token, query)
+        else:
+            answer = await self._memory.page(token, query, after)
         if kind == "more":
             if not answer.hits:
                 raise AnswerGone(answer.sentence)

@@ -79,7 +79,9 @@ class Answers:
                 left = await asyncio.gather(*(self._left_of(hit) for hit in fresh))
                 chosen += [hit for hit in left if hit is not None]
             shown += await self._show(place, chosen, len(shown) + 1, len(answer.hits) > 1)
-        await self.say(place, _sentence(answer, shown), _buttons(answer, shown, bool(waiting)))
+        await self.say(
+            place, _sentence(answer, shown), _buttons(answer, shown, bool(waiting or answer.rest))
+        )
         return len(shown)
 
     async def _show(
@@ -241,6 +243,9 @@ def _sentence(answer: Answer, shown: Sequence[Hit]) -> str:
 
 def _buttons(answer: Answer, shown: Sequence[Hit], more: bool) -> InlineKeyboardMarkup | None:
     """Similar to each of what is shown, and more. Callback data has at most 64 bytes."""
+    if answer.token is not None and answer.rest and not answer.hits:
+        nearest = InlineKeyboardButton(say("Show the nearest"), callback_data=f"m:{answer.token}:0")
+        return InlineKeyboardMarkup([[nearest]])
     if answer.token is None or not shown:
         return None
     similar = [

@@ -75,7 +75,10 @@ class Buttons:
         query = await self._commands.query(place, person_id(press.from_user.id))
         try:
             after = rank if kind == "m" else rank - 1
-            answer = await self._memory.page(token, query, after)
+            if kind == "m" and rank == 0:
+                answer = await self._memory.nearest(token, query)
+            else:
+                answer = await self._memory.page(token, query, after)
         except AnswerGone as gone:
             await _tell(press, str(gone))
             return
