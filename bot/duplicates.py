@@ -35,7 +35,9 @@ BURST_SECONDS = 15.0
 ENOUGH_TEXT = 12
 """Characters that must have been read in both photos before their words can part them."""
 SAME_TEXT = 0.5
-"""Share of the shorter text's trigrams that the other must hold: letters are misread in copies."""
+"""Share of the shorter text's pieces that the other must hold: letters are misread in copies."""
+PIECE = 5
+"""Characters of a piece: more than most words have, so that their order counts too."""
 
 
 def collapse(hits: Sequence[Hit], looks: Mapping[int, Look]) -> tuple[Hit, ...]:
@@ -100,18 +102,20 @@ def _bursts(hits: Sequence[Hit]) -> list[int]:
 
 
 def _mean_the_same(a: Look, b: Look) -> bool:
-    if a.vector is None or b.vector is None:
+    """As far as is known: pages of words mean the same to a model, until they have been read."""
+    if a.vector is None or b.vector is None or a.text is None or b.text is None:
         return False
     return float(a.vector @ b.vector) >= BURST_COSINE
 
 
 def says_other_things(a: Look, b: Look) -> bool:
     """Whether text was read in both, and not the same."""
-    if min(len(a.text), len(b.text)) < ENOUGH_TEXT:
+    one, other = a.text or "", b.text or ""
+    if min(len(one), len(other)) < ENOUGH_TEXT:
         return False
-    fewer, more = sorted((_trigrams(a.text), _trigrams(b.text)), key=len)
+    fewer, more = sorted((_pieces(one), _pieces(other)), key=len)
     return len(fewer & more) < SAME_TEXT * len(fewer)
 
 
-def _trigrams(text: str) -> set[str]:
-    return {text[n : n + 3] for n in range(len(text) - 2)}
+def _pieces(text: str) -> set[str]:
+    return {text[n : n + PIECE] for n in range(len(text) - PIECE + 1)}

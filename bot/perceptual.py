@@ -85,12 +85,14 @@ def _features(grey: Floats, colour: Floats) -> tuple[Floats, Floats]:
     n = len(grey)
     grey, colour = grey.reshape(n, -1), COLOUR_WEIGHT * colour.reshape(n, -1, 2)
     contrast = np.sqrt(grey.var(axis=1) + colour.var(axis=1).sum(axis=1))
-    flat = np.concatenate([grey / CELLS, colour.reshape(n, -1) / COLOUR_CELLS], axis=1)
-    return flat, np.maximum(contrast, FLAT).astype(np.float32)
+    # From the middle of the range, so that float32 is exact enough for squares.
+    middle = np.float32(128)
+    grey, colour = grey - middle, colour - np.float32(COLOUR_WEIGHT) * middle
+    flat: Floats = np.concatenate([grey / CELLS, colour.reshape(n, -1) / COLOUR_CELLS], axis=1)
+    return flat.astype(np.float32), np.maximum(contrast, FLAT).astype(np.float32)
 
 
 def _between(a: Floats, contrast_a: Floats, b: Floats, contrast_b: Floats) -> Floats:
-    a, b = a.astype(np.float64), b.astype(np.float64)  # a small difference of large squares
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2 * (a @ b.T)
     scale = np.minimum(contrast_a[:, None], contrast_b[None, :])
     far: Floats = (np.sqrt(np.maximum(squares, 0)) / scale).astype(np.float32)

@@ -361,8 +361,8 @@ class Look:
     fingerprint: bytes | None = None
     """How it looks from afar (bot.perceptual). None while it waits for one."""
     vector: Vector | None = None
-    text: str = ""
-    """Read in it, folded."""
+    text: str | None = ""
+    """Read in it, folded. None while it waits to be read."""
 
 
 @dataclass(frozen=True, slots=True)

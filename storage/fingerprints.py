@@ -27,15 +27,17 @@ async def looks_of(
     """What there is of each of these photos to compare, with vectors of this model only."""
     found = await rows(
         db,
-        "SELECT photos.id, fingerprints.value, vectors.vector, texts.text FROM photos"
+        "SELECT photos.id, fingerprints.value, vectors.vector,"
+        " CASE WHEN jobs.photo_id IS NULL THEN coalesce(texts.text, '') END FROM photos"
         " LEFT JOIN fingerprints ON fingerprints.photo_id = photos.id"
         " LEFT JOIN vectors ON vectors.photo_id = photos.id AND vectors.model_id ="
         " (SELECT id FROM models WHERE fingerprint = ?)"
         " LEFT JOIN texts ON texts.photo_id = photos.id"
+        " LEFT JOIN jobs ON jobs.photo_id = photos.id AND jobs.task = 'read'"
         " WHERE photos.id IN (SELECT value FROM json_each(?))",
         ("" if model is None else model.fingerprint, json.dumps(list(photos))),
     )
     return {
-        photo: Look(value, None if vector is None else from_blob(vector), text or "")
+        photo: Look(value, None if vector is None else from_blob(vector), text)
         for photo, value, vector, text in found
     }

@@ -178,7 +178,11 @@ def answers(draw: st.DrawFn) -> tuple[list[Hit], dict[int, Look]]:
             looks[rank] = Look(
                 draw(st.sampled_from([*_PRINTS, None, b"of another version"])),
                 draw(st.sampled_from([*_VECTORS, None])),
-                draw(st.sampled_from(["", "happy birthday dear bob", "the total is 12.50 euro"])),
+                draw(
+                    st.sampled_from(
+                        ["", None, "happy birthday dear bob", "the total is 12.50 euro"]
+                    )
+                ),
             )
     return hits, looks
 
@@ -230,6 +234,8 @@ def test_a_burst_collapses_and_the_same_place_later_does_not() -> None:
     assert ids(collapse(burst(10, channel="d"), seen)) == [[1], [2]]
     assert ids(collapse(burst(10), seen | {2: Look(looks[1], _VECTORS[1])})) == [[1], [2]]
     assert ids(collapse(burst(10), seen | {2: Look(looks[1])})) == [[1], [2]], "no model, no burst"
+    unread = seen | {2: Look(looks[1], v, None)}
+    assert ids(collapse(burst(10), unread)) == [[1], [2]], "they may be two pages of words"
 
 
 def test_the_same_picture_with_other_words_is_another() -> None:
@@ -238,8 +244,8 @@ def test_the_same_picture_with_other_words_is_another() -> None:
     assert len(collapse([hit(1), hit(2)], memes)) == 2
     misread = {1: memes[1], 2: Look(same, None, "when tne build is gree")}
     assert len(collapse([hit(1), hit(2)], misread)) == 1
-    unread = {1: memes[1], 2: Look(same)}
-    assert len(collapse([hit(1), hit(2)], unread)) == 1
+    for text in (None, "", "the"):
+        assert len(collapse([hit(1), hit(2)], {1: memes[1], 2: Look(same, None, text)})) == 1
 
 
 def test_a_photo_without_a_fingerprint_is_like_no_other() -> None:
