@@ -245,11 +245,13 @@ class Session:
         self._history.stop(guild.id)
         self._inbox.tell(guild.id, lambda: self._guilds.left(guild.id))
 
+    def shard_here(self, shard: int, told: set[int]) -> None:
+        self._spawn(self._quietly(self._guilds.look_around(shard, told)))
+
     def all_here(self) -> None:
         client = self._client
         log.info("Discord: %s is here, in %d servers", client.user, len(client.guilds))
         log.info("Discord: invite it with %s", invitation(client))
-        self._spawn(self._quietly(self._guilds.look_around()))
 
     async def pressed(self, interaction: Interaction) -> None:
         await guarded(interaction, self._buttons.pressed(interaction))

@@ -37,6 +37,8 @@ class Listener(Protocol):
 
     def guild_gone(self, guild: discord.Guild) -> None: ...
 
+    def shard_here(self, shard: int, told: set[int]) -> None: ...
+
     def all_here(self) -> None: ...
 
     async def pressed(self, interaction: Interaction) -> None: ...
@@ -58,6 +60,8 @@ class Client(discord.AutoShardedClient):
         )
         self.listener: Listener | None = None
         self._trouble = trouble
+        self._told: dict[int, set[int]] = {}
+        """The guilds that each shard's session has told of so far."""
         self.tree: Tree = CommandTree(self)
 
     async def on_message(self, message: Message) -> None:
@@ -85,12 +89,12 @@ class Client(discord.AutoShardedClient):
             self.listener.channel_deleted(channel.guild.id, channel.id)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
+        self._told.setdefault(guild.shard_id, set()).add(guild.id)
         if self.listener:
             self.listener.guild_here(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        if self.listener:
-            self.listener.guild_here(guild)
+        await self.on_guild_available(guild)
 
     async def on_guild_update(self, before: discord.Guild, after: discord.Guild) -> None:
         if self.listener and before.name != after.name:
@@ -104,8 +108,15 @@ class Client(discord.AutoShardedClient):
         if self.listener and interaction.type is discord.InteractionType.component:
             await self.listener.pressed(interaction)
 
-    async def on_ready(self) -> None:
+    async def on_shard_connect(self, shard: int) -> None:
+        self._told[shard] = set()
+
+    async def on_shard_ready(self, shard: int) -> None:
         self._trouble.over()
+        if self.listener:
+            self.listener.shard_here(shard, self._told.setdefault(shard, set()))
+
+    async def on_ready(self) -> None:
         if self.listener:
             self.listener.all_here()
 
