@@ -10,7 +10,7 @@ import pytest
 from adapters.telegram import text
 from adapters.telegram.posts import group_id
 from bot import clip
-from bot.photos import Task
+from bot.photos import StoreError, Task
 from bot.starter import files
 from tests.pictures import encoded, photo
 from tests.pictures import scene as drawn
@@ -333,6 +333,53 @@ async def test_a_press_that_comes_late_hurts_nobody(tmp_path: Path) -> None:
         *_, words = await at.asks(at.bob, "/find cake", count=4)
         at.world.press(words, "More", at.bob)
         await at.world.bot_sends(at.family, 3)
+
+
+async def test_a_press_is_answered_whatever_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(tmp_path) as at:
+        cakes(at, 5)
+        *_, words = await at.asks(at.bob, "/find cake", count=4)
+
+        async def broken(*_: object) -> object:
+            raise StoreError("the disk is gone")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(at.store.answers, "page", broken)
+            answer = await at.world.press(words, "More", at.bob).answered()
+            assert answer.text == text.WENT_WRONG
+        at.world.cut("answerCallbackQuery")
+        at.world.fail("editMessageReplyMarkup", status=429, retry_after=1)
+        at.world.press(words, "More", at.bob)
+        assert (await at.world.bot_sends(at.family, 3))[0].photo
+
+
+async def test_a_press_on_what_was_shown_before_the_group_moved(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        club = at.group("Club", at.ann, kind="group")
+        await at.world.bot_sends(club)
+        for n in range(5):
+            at.world.post_photo(club, at.ann, photo(n), "cake")
+        *_, words = await at.asks(at.ann, "/find cake", chat=club, count=4)
+        new = at.world.migrate(club)
+        at.world.press(words, "More", at.ann)
+        *found, _ = await at.world.bot_sends(new, 3)
+        assert all(each.photo for each in found)
+
+
+async def test_an_album_can_be_a_question(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        cakes(at, 1)
+        at.world.post_album(at.family, at.bob, [photo(n) for n in (7, 8, 9)], "/find cake")
+        await at.world.bot_sends(at.family, 2)
+        assert await at.remembered() == 1, "nothing of the question is kept"
+        room = at.world.private(at.bob)
+        at.world.post_album(room, at.bob, [photo(n) for n in (7, 8, 9)])
+        await at.world.bot_sends(room)
+        await at.world.idle()
+        (words,) = await at.asks(at.bob, "/help", chat=room)
+        assert words.text.startswith("I remember the photos of groups."), "it answered once"
 
 
 async def test_in_private_the_groups_that_both_share_are_searched(tmp_path: Path) -> None:

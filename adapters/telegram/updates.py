@@ -106,10 +106,12 @@ class Updates:
         asked = urlencode(
             {"offset": offset, "timeout": seconds, "allowed_updates": json.dumps(KINDS)}
         )
-        found: object = await self._bot.request.post(
+        found = await self._bot.request.post(
             f"{self._bot.base_url}/getUpdates?{asked}", read_timeout=seconds + 10
         )
-        return [raw for raw in found if isinstance(raw, dict)] if isinstance(found, list) else []
+        if not isinstance(found, list):
+            raise TelegramError("the answer to getUpdates is no list")
+        return [raw for raw in found if isinstance(raw, dict) and "update_id" in raw]
 
     async def take_in(self, raw: Raw) -> None:
         """Take one update in. Raises StoreError; no other trouble with it may stop the next one."""

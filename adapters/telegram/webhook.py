@@ -87,6 +87,8 @@ class Webhook:
         try:
             raw = json.loads(body)
         except ValueError:
+            raw = None
+        if not isinstance(raw, dict):
             return Response(status_code=400)
         async with self._turn:
             try:
