@@ -37,7 +37,7 @@ from adapters.discord.token import (
 )
 from adapters.trouble import Trouble
 from bot.memory import PhotoMemory
-from bot.photos import FetchFailed, PhotoRef, TokenRefused
+from bot.photos import FetchFailed, Group, PhotoRef, TokenRefused
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +95,13 @@ class DiscordChat:
     async def _take_part(self) -> None:
         """From a login until the connection is lost for good; cuts are mended by the library."""
         client = await self._login()
+        connecting: asyncio.Task[None] | None = None
         try:
             await listen_to_its_gateway(client)
             async with Session(self._memory, self._chosen, client) as self._session:
-                await client.connect()
+                # In a task of its own: while discord.py reconnects it swallows a cancellation.
+                connecting = asyncio.create_task(client.connect())
+                await asyncio.shield(connecting)
             trouble = "it closed the connection"
         except discord.ConnectionClosed as closed:
             if closed.code == TOKEN_REFUSED:
@@ -111,6 +114,9 @@ class DiscordChat:
         finally:
             self._session = None
             await _close(client)
+            if connecting is not None:
+                connecting.cancel()
+                await asyncio.gather(connecting, return_exceptions=True)
         await self._trouble.pause(trouble)
 
     async def _login(self) -> Client:
@@ -140,6 +146,7 @@ async def _close(client: Client) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS):
             await client.close()
+    await client.http.close()
 
 
 class Session:
@@ -156,7 +163,7 @@ class Session:
         self._history = History(memory, self._reader, client, sees)
         rooms = Rooms(memory, client)
         answers = Answers(memory, self.files)
-        forgetting = Forgetting(memory)
+        forgetting = Forgetting(memory, self._erase)
         self._buttons = Buttons(memory, rooms, answers, forgetting)
         offer(
             client.tree,
@@ -183,12 +190,13 @@ class Session:
 
     def posted(self, message: Message) -> None:
         assert message.guild is not None
+        guild = message.guild.id
 
         async def take() -> None:
             await self._reader.take(message)
-            self._missed.hear(message)
+            self._missed.hear(guild, message.id)
 
-        self._inbox.tell(message.guild.id, take)
+        self._inbox.tell(guild, take)
 
     def edited(self, message: Message) -> None:
         """Other words, fewer attachments, or a link whose image Discord has fetched by now."""
@@ -228,6 +236,8 @@ class Session:
         self._inbox.tell(guild, take)
 
     def guild_here(self, guild: discord.Guild) -> None:
+        self._missed.begin(guild.id)
+
         async def take() -> None:
             await self._guilds.met(guild)
             if self._client.intents.message_content:
@@ -257,6 +267,18 @@ class Session:
         await guarded(interaction, self._buttons.pressed(interaction))
 
     # --- how
+
+    async def _erase(self, guild: discord.Guild) -> int:
+        """Forget everything of a guild, so that nothing which is being read now comes back."""
+        self._history.stop(guild.id)
+
+        async def erase() -> int:
+            photos = await self._memory.groups.erase(group_id(guild.id))
+            await self._memory.groups.meet(Group(group_id(guild.id), guild.name))
+            await self._missed.from_now_on(guild.id)
+            return photos
+
+        return await self._inbox.put(guild.id, erase)
 
     async def _inbox_then(
         self, guild: discord.Guild, then: Callable[[discord.Guild], Coroutine[Any, Any, None]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import discord
 from discord import ButtonStyle, Interaction, Message
 from discord.ui import Button, View
@@ -10,14 +12,18 @@ from adapters.discord import text
 from adapters.discord.places import Place, group_id, person_id
 from adapters.discord.posts import place_of
 from bot.memory import PhotoMemory
-from bot.photos import Group, Hit, Post, StoredPhoto
+from bot.photos import Hit, Post, StoredPhoto
+
+Erase = Callable[[discord.Guild], Awaitable[int]]
+"""Forgets everything of a guild; returns how many photos that were. Raises StoreError."""
 
 
 class Forgetting:
     """Who posted a photo may have it forgotten, and who may delete messages there."""
 
-    def __init__(self, memory: PhotoMemory) -> None:
+    def __init__(self, memory: PhotoMemory, erase: Erase) -> None:
         self._memory = memory
+        self._erase = erase
 
     async def forget_message(self, interaction: Interaction, message: Message) -> None:
         """*Forget this* on somebody's message."""
@@ -86,8 +92,7 @@ class Forgetting:
             return
         words = text.KEPT
         if sure:
-            photos = await self._memory.groups.erase(group_id(guild.id))
-            await self._memory.groups.meet(Group(group_id(guild.id), guild.name))
+            photos = await self._erase(guild)
             words = f"Forgotten: {text.count(photos, 'photo')}."
         await interaction.edit_original_response(content=words, view=None)
 
