@@ -92,7 +92,8 @@ class Updates:
                         with contextlib.suppress(TelegramError):
                             await self._bot.delete_webhook()
                 except TelegramError as error:
-                    await trouble.pause(reason(error, self._bot.token))
+                    what = reason(error, self._bot.token)
+                    await trouble.pause(f"{what}; posts wait there for 24 hours")
                 except StoreError as error:
                     await trouble.pause(f"updates wait there, because {error}")
         finally:
