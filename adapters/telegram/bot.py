@@ -28,6 +28,7 @@ CONNECT_SECONDS, READ_SECONDS, WAIT_SECONDS = 10.0, 30.0, 30.0
 CONNECTIONS = 32
 
 
+NAME = "Telegram"
 TelegramBot = ExtBot[int]
 
 

@@ -21,7 +21,7 @@ from telegram.error import ChatMigrated, InvalidToken, TelegramError
 
 from adapters.telegram import text
 from adapters.telegram.answers import Answers
-from adapters.telegram.bot import connect, is_gone, reason
+from adapters.telegram.bot import NAME, connect, is_gone, reason
 from adapters.telegram.buttons import Buttons
 from adapters.telegram.commands import Command, Commands, command_in, implied
 from adapters.telegram.files import fetch
@@ -31,7 +31,8 @@ from adapters.telegram.members import Members
 from adapters.telegram.places import Place
 from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
 from adapters.telegram.token import NOT_KNOWN
-from adapters.telegram.updates import Trouble, Updates
+from adapters.telegram.updates import Updates
+from adapters.trouble import Trouble
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, PhotoRef, ShoeboxError, TokenRefused
 
@@ -116,7 +117,7 @@ class TelegramChat:
 
     async def _connect(self) -> None:
         """Find out who we are and tell Telegram what we understand; until it works."""
-        trouble = Trouble()
+        trouble = Trouble(NAME)
         while True:
             try:
                 await self._bot.initialize()
