@@ -199,8 +199,8 @@ class BotProcess:
 
     @property
     def troubles(self) -> list[str]:
-        """What its log warns of, without the time."""
-        lines = [line.rstrip()[24:] for line in self.said]
+        """What its log warns of, without the time; not that a starter is no real model."""
+        lines = [line.rstrip()[24:] for line in self.said if "The starter model" not in line]
         return [line for line in lines if line.startswith(("WARNING", "ERROR"))]
 
 
