@@ -6,16 +6,25 @@ import logging
 from typing import Any, Protocol
 
 import discord
-from discord import Interaction, Message
+from discord import Interaction, Message, app_commands
 from discord.app_commands import CommandTree
 
 from adapters.discord.commands import Tree
+from adapters.discord.files import REACH, reason
 from adapters.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 UNREACHABLE = "it can't be reached; what is posted is filled in afterwards"
-LIBRARY = ("discord.client", "discord.shard", "discord.gateway", "discord.http", "discord.webhook")
+QUESTIONS = "discord.app_commands.tree"
+LIBRARY = (
+    "discord.client",
+    "discord.shard",
+    "discord.gateway",
+    "discord.http",
+    "discord.webhook.async_",
+    QUESTIONS,
+)
 """Loggers of discord.py that speak of the connection, with tracebacks and addresses in which
 tokens stand. What matters of it is said here, in one line."""
 
@@ -135,6 +144,23 @@ class OneLine(logging.Filter):
         self._trouble = trouble
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and record.levelno >= logging.ERROR:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name == QUESTIONS:
+            return not _is_told(error)
+        if error is not None and record.levelno >= logging.ERROR:
             self._trouble.tell(UNREACHABLE)
         return record.levelno < logging.WARNING  # who asks for DEBUG still gets it
+
+
+def _is_told(error: BaseException | None) -> bool:
+    """Say in one line that a question could not be answered, unless that is our own fault."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    if isinstance(error, REACH):
+        told = reason(error)
+    elif isinstance(error, app_commands.AppCommandError):
+        told = str(error)
+    else:
+        return False
+    log.warning("Discord: an answer could not be given: %s", told)
+    return True

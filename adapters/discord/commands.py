@@ -14,7 +14,7 @@ from discord.app_commands import Choice, CommandTree
 from adapters.discord import dates, text
 from adapters.discord.answers import Answers
 from adapters.discord.buttons import offered
-from adapters.discord.files import Files
+from adapters.discord.files import REACH, Files, reason
 from adapters.discord.forgetting import Forgetting
 from adapters.discord.history import History
 from adapters.discord.pictures import picture_of, pictures_in
@@ -282,6 +282,8 @@ async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
         return
     except ShoeboxError as error:
         log.error("Discord: a question could not be answered: %s", error)
+    except REACH as error:
+        log.warning("Discord: an answer could not be given: %s", reason(error))
     except discord.DiscordException as error:
         log.warning("Discord: an answer could not be given: %s", error)
     except Exception:
@@ -291,5 +293,5 @@ async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
             await interaction.followup.send(text.WENT_WRONG, ephemeral=True)
         else:
             await interaction.response.send_message(text.WENT_WRONG, ephemeral=True)
-    except discord.DiscordException:
+    except (discord.DiscordException, *REACH):
         log.info("Discord: nor could that be said")
