@@ -117,7 +117,7 @@ async def test_forty_photos_and_a_restart(tmp_path: Path) -> None:
             world.add(plan, world.backend.bot_user)
             at.post(jonas, [11, 12, 13], "nobody tells lei", plan)
             await at.remembered(bot)
-            await bot.indexed()
+            await until(lambda: not bot.rows("SELECT 1 FROM jobs WHERE task = 'embed'"), 60)
             found = await at.finds(lei, "watermelon")
             assert at.numbers(found)[0] == 6
             assert "**mia**" in found.text
