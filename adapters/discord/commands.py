@@ -287,6 +287,8 @@ async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
     except discord.DiscordException as error:
         log.warning("Discord: an answer could not be given: %s", error)
     except Exception:
+        if interaction.client.is_closed():
+            return  # the bot was stopped meanwhile
         log.exception("Discord: a question could not be answered")
     try:
         if interaction.response.is_done():
