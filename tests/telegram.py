@@ -19,6 +19,7 @@ from bot.memory import ModelState, PhotoMemory
 from bot.photos import Task
 from bot.ports import Encoder
 from storage.sqlite import SqliteStore
+from tests.pictures import photo
 from tests.standins.telegram import Api, Chat, Message, TelegramWorld, User
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +68,12 @@ class Scene:
         chat = self.world.group(title, people, kind, forum, protected)
         self.world.add_bot(chat, people[0])
         return chat
+
+    def cakes(self, number: int) -> list[Message]:
+        """Photos of Ann's that their captions alone find, the newest first."""
+        return [
+            self.world.post_photo(self.family, self.ann, photo(n), "cake") for n in range(number)
+        ]
 
     async def indexed(self, *tasks: Task) -> None:
         """Everything posted was taken in, and (as far as `tasks` go) looked at."""

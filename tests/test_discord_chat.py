@@ -75,7 +75,8 @@ async def test_typed_filters_narrow_an_answer_and_tell_nothing_of_elsewhere(
         assert (await at.find(at.ann, "in:#kitchen")).attachments == [there]
         assert (await at.find(at.ann, f"cake in:<#{kitchen.id}>")).attachments == [there]
         assert (await at.find(at.ann, '"a candle"')).attachments == [bobs]
-        assert (await at.find(at.ann, "from:ann", **{"from": at.bob})).attachments == []
+        both: dict[str, Any] = {"from": at.bob}
+        assert (await at.find(at.ann, "from:ann", **both)).attachments == []
         assert (await at.find(at.ann, "cake before:2020")).attachments == []
         lately = await at.find(at.ann, "cake since 2020")
         assert len(lately.attachments) == 3

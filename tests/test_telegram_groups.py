@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.telegram import groups, text
-from adapters.telegram.posts import group_id
+from adapters.telegram.posts import group_id, person_id
 from tests.pictures import photo
 from tests.standins.telegram import TelegramWorld
 from tests.telegram import Scene, at_work, scene, serving
@@ -69,6 +69,31 @@ async def test_hidden_photos_are_told_once_and_when_it_is_over(tmp_path: Path, w
         assert await at.remembered() == 2
         (stats,) = await at.asks(at.ann, "/stats")
         assert stats.text.startswith("I remember 2 photos"), "nothing more was said"
+
+
+async def test_no_longer_an_admin_it_says_that_photos_are_hidden(tmp_path: Path) -> None:
+    world = TelegramWorld()
+    async with scene(tmp_path, world=world) as at:
+        world.promote_bot(at.family, at.ann)
+        world.privacy = at.family.private_to_bot = True
+        world.demote_bot(at.family, at.ann)
+        (words,) = await world.bot_sends(at.family)
+        assert "Telegram hides photos from me here" in words.text
+        world.promote_bot(at.family, at.ann)
+        (words,) = await world.bot_sends(at.family)
+        assert words.text == text.VISIBLE
+
+
+async def test_who_is_there_is_learnt_anew_when_all_was_erased_meanwhile(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        at.world.say(at.family, at.bob, "hello")
+        at.world.remove_bot(at.family, at.ann)
+        await at.world.idle()
+        assert await at.store.groups.erase_left(datetime.now(UTC) + timedelta(days=9))
+        at.world.add_bot(at.family, at.ann)
+        at.world.say(at.family, at.bob, "hello again")
+        await at.world.idle()
+        assert [g.name for g in await at.store.groups.of(person_id(at.bob.id))] == ["Family"]
 
 
 async def test_that_photos_were_hidden_is_known_after_a_restart(tmp_path: Path) -> None:

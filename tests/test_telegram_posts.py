@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.telegram import updates
+from adapters import trouble
 from adapters.telegram.posts import Original, group_id
 from bot.photos import PhotoRef, Post, StoredPhoto, StoreError, Task
 from tests.pictures import photo
@@ -192,7 +192,7 @@ async def test_a_store_in_trouble_loses_no_post(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full for a while: Telegram keeps what could not be kept here."""
-    monkeypatch.setattr(updates, "PAUSES", (0.02,))
+    monkeypatch.setattr(trouble, "PAUSES", (0.02,))
     async with scene(tmp_path) as at:
         remember, failures = at.store.remember, [3]
 

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from telegram.error import NetworkError, RetryAfter
 
+from adapters import trouble
 from adapters.telegram import bot as connection
 from adapters.telegram import updates
 from adapters.telegram.bot import Limiter
@@ -37,7 +38,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_network_cuts_are_told_once_and_are_over_by_themselves(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updates, "PAUSES", (0.02,))
+    monkeypatch.setattr(trouble, "PAUSES", (0.02,))
     caplog.set_level(logging.INFO)
     async with scene(tmp_path) as at:
         await until(lambda: at.api.is_polled)
@@ -61,7 +62,7 @@ async def test_network_cuts_are_told_once_and_are_over_by_themselves(
 async def test_a_second_poller_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updates, "PAUSES", (0.05,))
+    monkeypatch.setattr(trouble, "PAUSES", (0.05,))
     async with scene(tmp_path) as at:
         await until(lambda: at.api.is_polled)
         async with aiohttp.ClientSession() as other:
@@ -76,7 +77,7 @@ async def test_a_second_poller_is_named(
 async def test_a_webhook_in_the_way_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updates, "PAUSES", (0.02,))
+    monkeypatch.setattr(trouble, "PAUSES", (0.02,))
     world = TelegramWorld()
     world.webhook = {"url": "http://127.0.0.1:9/old", "secret": ""}
     async with scene(tmp_path, world=world) as at:
@@ -113,7 +114,7 @@ async def test_a_wrong_token_ends_it_with_one_line(tmp_path: Path) -> None:
 async def test_starting_without_telegram_waits_for_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updates, "PAUSES", (0.02,))
+    monkeypatch.setattr(trouble, "PAUSES", (0.02,))
 
     world = TelegramWorld()
     ann = world.user("Ann")

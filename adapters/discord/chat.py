@@ -40,7 +40,7 @@ from adapters.discord.translations import Translations
 from adapters.trouble import Trouble
 from bot.language import to_say
 from bot.memory import PhotoMemory
-from bot.photos import FetchFailed, PhotoRef, TokenRefused
+from bot.photos import FetchFailed, Group, PhotoRef, TokenRefused
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +98,13 @@ class DiscordChat:
     async def _take_part(self) -> None:
         """From a login until the connection is lost for good; cuts are mended by the library."""
         client = await self._login()
+        connecting: asyncio.Task[None] | None = None
         try:
             await listen_to_its_gateway(client)
             async with Session(self._memory, self._chosen, client) as self._session:
-                await client.connect()
+                # In a task of its own: while discord.py reconnects it swallows a cancellation.
+                connecting = asyncio.create_task(client.connect())
+                await asyncio.shield(connecting)
             trouble = "it closed the connection"
         except discord.ConnectionClosed as closed:
             if closed.code == TOKEN_REFUSED:
@@ -114,6 +117,9 @@ class DiscordChat:
         finally:
             self._session = None
             await _close(client)
+            if connecting is not None:
+                connecting.cancel()
+                await asyncio.gather(connecting, return_exceptions=True)
         await self._trouble.pause(trouble)
 
     async def _login(self) -> Client:
@@ -143,6 +149,7 @@ async def _close(client: Client) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS):
             await client.close()
+    await client.http.close()
 
 
 class Session:
@@ -159,7 +166,7 @@ class Session:
         self._history = History(memory, self._reader, client, sees)
         rooms = Rooms(memory, client)
         answers = Answers(memory, self.files)
-        forgetting = Forgetting(memory)
+        forgetting = Forgetting(memory, self._erase)
         self._buttons = Buttons(memory, rooms, answers, forgetting)
         offer(
             client.tree,
@@ -188,12 +195,13 @@ class Session:
 
     def posted(self, message: Message) -> None:
         assert message.guild is not None
+        guild = message.guild.id
 
         async def take() -> None:
             await self._reader.take(message)
-            self._missed.hear(message)
+            self._missed.hear(guild, message.id)
 
-        self._inbox.tell(message.guild.id, take)
+        self._inbox.tell(guild, take)
 
     def edited(self, message: Message) -> None:
         """Other words, fewer attachments, or a link whose image Discord has fetched by now."""
@@ -235,6 +243,8 @@ class Session:
         self._inbox.tell(guild, take)
 
     def guild_here(self, guild: discord.Guild) -> None:
+        self._missed.begin(guild.id)
+
         async def take() -> None:
             await self._guilds.met(guild)
             if self._client.intents.message_content:
@@ -252,16 +262,31 @@ class Session:
         self._history.stop(guild.id)
         self._inbox.tell(guild.id, lambda: self._guilds.left(guild.id))
 
+    def shard_here(self, shard: int, told: set[int]) -> None:
+        self._spawn(self._quietly(self._guilds.look_around(shard, told)))
+
     def all_here(self) -> None:
         client = self._client
         log.info("Discord: %s is here, in %d servers", client.user, len(client.guilds))
         log.info("Discord: invite it with %s", invitation(client))
-        self._spawn(self._quietly(self._guilds.look_around()))
 
     async def pressed(self, interaction: Interaction) -> None:
         await guarded(interaction, self._buttons.pressed(interaction))
 
     # --- how
+
+    async def _erase(self, guild: discord.Guild) -> int:
+        """Forget everything of a guild, so that nothing which is being read now comes back."""
+        self._history.stop(guild.id)
+
+        async def erase() -> int:
+            photos = await self._memory.groups.erase(group_id(guild.id))
+            await self._memory.groups.meet(Group(group_id(guild.id), guild.name))
+            await self._memory.languages.keep(group_id(guild.id))
+            await self._missed.from_now_on(guild.id)
+            return photos
+
+        return await self._inbox.put(guild.id, erase)
 
     async def _inbox_then(
         self, guild: discord.Guild, then: Callable[[discord.Guild], Coroutine[Any, Any, None]]

@@ -6,17 +6,26 @@ import logging
 from typing import Any, Protocol
 
 import discord
-from discord import Interaction, Message
+from discord import Interaction, Message, app_commands
 from discord.app_commands import CommandTree
 
 from adapters.discord.commands import Tree
+from adapters.discord.files import REACH, reason
 from adapters.trouble import Trouble
 from bot.language_choice import LanguageChoice
 
 log = logging.getLogger(__name__)
 
 UNREACHABLE = "it can't be reached; what is posted is filled in afterwards"
-LIBRARY = ("discord.client", "discord.shard", "discord.gateway", "discord.http", "discord.webhook")
+QUESTIONS = "discord.app_commands.tree"
+LIBRARY = (
+    "discord.client",
+    "discord.shard",
+    "discord.gateway",
+    "discord.http",
+    "discord.webhook.async_",
+    QUESTIONS,
+)
 """Loggers of discord.py that speak of the connection, with tracebacks and addresses in which
 tokens stand. What matters of it is said here, in one line."""
 
@@ -37,6 +46,8 @@ class Listener(Protocol):
     def guild_renamed(self, guild: discord.Guild) -> None: ...
 
     def guild_gone(self, guild: discord.Guild) -> None: ...
+
+    def shard_here(self, shard: int, told: set[int]) -> None: ...
 
     def all_here(self) -> None: ...
 
@@ -60,6 +71,8 @@ class Client(discord.AutoShardedClient):
         self.listener: Listener | None = None
         self.languages: LanguageChoice | None = None
         self._trouble = trouble
+        self._told: dict[int, set[int]] = {}
+        """The guilds that each shard's session has told of so far."""
         self.tree: Tree = CommandTree(self)
 
     async def on_message(self, message: Message) -> None:
@@ -87,12 +100,12 @@ class Client(discord.AutoShardedClient):
             self.listener.channel_deleted(channel.guild.id, channel.id)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
+        self._told.setdefault(guild.shard_id, set()).add(guild.id)
         if self.listener:
             self.listener.guild_here(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        if self.listener:
-            self.listener.guild_here(guild)
+        await self.on_guild_available(guild)
 
     async def on_guild_update(self, before: discord.Guild, after: discord.Guild) -> None:
         if self.listener and before.name != after.name:
@@ -106,8 +119,15 @@ class Client(discord.AutoShardedClient):
         if self.listener and interaction.type is discord.InteractionType.component:
             await self.listener.pressed(interaction)
 
-    async def on_ready(self) -> None:
+    async def on_shard_connect(self, shard: int) -> None:
+        self._told[shard] = set()
+
+    async def on_shard_ready(self, shard: int) -> None:
         self._trouble.over()
+        if self.listener:
+            self.listener.shard_here(shard, self._told.setdefault(shard, set()))
+
+    async def on_ready(self) -> None:
         if self.listener:
             self.listener.all_here()
 
@@ -126,6 +146,23 @@ class OneLine(logging.Filter):
         self._trouble = trouble
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and record.levelno >= logging.ERROR:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name == QUESTIONS:
+            return not _is_told(error)
+        if error is not None and record.levelno >= logging.ERROR:
             self._trouble.tell(UNREACHABLE)
         return record.levelno < logging.WARNING  # who asks for DEBUG still gets it
+
+
+def _is_told(error: BaseException | None) -> bool:
+    """Say in one line that a question could not be answered, unless that is our own fault."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    if isinstance(error, REACH):
+        told = reason(error)
+    elif isinstance(error, app_commands.AppCommandError):
+        told = str(error)
+    else:
+        return False
+    log.warning("Discord: an answer could not be given: %s", told)
+    return True

@@ -144,7 +144,8 @@ def reason(error: BaseException) -> str:
     """What went wrong, in one line without addresses, which may hold secrets."""
     match error:
         case discord.HTTPException():
-            return " ".join(f"{error.status} {error.text or ''}".split())[:200]
+            words = "" if error.text.lstrip().startswith("<") else error.text  # a proxy's page
+            return " ".join(f"{error.status} {words}".split())[:200]
         case TimeoutError():
             return "no answer in time"
         case aiohttp.ClientConnectorError():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import discord
 from discord import ButtonStyle, Interaction, Message
 from discord.ui import Button, View
@@ -11,14 +13,18 @@ from adapters.discord.places import Place, group_id, person_id
 from adapters.discord.posts import place_of
 from bot.language import photos, say
 from bot.memory import PhotoMemory
-from bot.photos import Group, Hit, Post, StoredPhoto
+from bot.photos import Hit, Post, StoredPhoto
+
+Erase = Callable[[discord.Guild], Awaitable[int]]
+"""Forgets everything of a guild; returns how many photos that were. Raises StoreError."""
 
 
 class Forgetting:
     """Who posted a photo may have it forgotten, and who may delete messages there."""
 
-    def __init__(self, memory: PhotoMemory) -> None:
+    def __init__(self, memory: PhotoMemory, erase: Erase) -> None:
         self._memory = memory
+        self._erase = erase
 
     async def forget_message(self, interaction: Interaction, message: Message) -> None:
         """*Forget this* on somebody's message."""
@@ -91,9 +97,7 @@ class Forgetting:
             return
         words = say(text.KEPT)
         if sure:
-            erased = await self._memory.groups.erase(group_id(guild.id))
-            await self._memory.groups.meet(Group(group_id(guild.id), guild.name))
-            await self._memory.languages.keep(group_id(guild.id))
+            erased = await self._erase(guild)
             words = say("Forgotten: {photos}.", photos=photos(erased))
         await interaction.edit_original_response(content=words, view=None)
 

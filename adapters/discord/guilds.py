@@ -83,15 +83,19 @@ class Guilds:
                 "removed from guild %s: what is kept of it goes %s", guild, text.grace(self._days)
             )
 
-    async def look_around(self) -> None:
-        """Notice removals of which nobody told, while the bot was not running. Raises StoreError.
+    async def look_around(self, shard: int, told: set[int]) -> None:
+        """Notice removals of which nobody told, while there was no session. Raises StoreError.
 
-        Only once every guild is listed; one with an outage is listed too.
+        Only once a shard has told of its guilds. Guilds with an outage are listed too; those that
+        an earlier session knew stay in the cache, as if they were there.
         """
-        here = {guild.id for guild in self._client.guilds}
         for group in await self._groups.present(PREFIX):
-            if guild_id(group.id) not in here:
-                await self.left(guild_id(group.id))
+            guild = guild_id(group.id)
+            if (guild >> 22) % (self._client.shard_count or 1) != shard:
+                continue
+            known = self._client.get_guild(guild)
+            if guild not in told and (known is None or not known.unavailable):
+                await self.left(guild)
 
     async def _greet(self, guild: discord.Guild) -> None:
         channel = _where_to_greet(guild)

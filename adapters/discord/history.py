@@ -14,7 +14,18 @@ from adapters.discord import text
 from adapters.discord.files import REACH, reason
 from adapters.discord.interaction_language import language_of, preferred
 from adapters.discord.places import group_id
-from adapters.discord.reading import Page, Reader, Source, archived, parents, readable
+from adapters.discord.reading import (
+    PAGE,
+    Page,
+    Reader,
+    Source,
+    archived,
+    insist,
+    may_read,
+    parents,
+    readable,
+    with_messages,
+)
 from bot.language import count, photos, say, speak, speaking, to_say
 from bot.memory import PhotoMemory
 from bot.photos import StoreError
@@ -22,17 +33,17 @@ from bot.photos import StoreError
 log = logging.getLogger(__name__)
 
 NOTE = "history"
+NAME = "/history"
 PAGE_PAUSE = 0.5
 """Seconds between two pages, so that everything else goes first."""
 TELL_SECONDS = 5.0
 """Between two edits of the message that shows how far it is."""
-PAUSES = (2.0, 10.0, 60.0, 300.0)
-"""Seconds before a page is asked for again; the last is kept."""
 ALL = 0
 """Stands for the oldest message of a channel that was read to its beginning."""
 
 STARTED = to_say("I look through what was posted here before. This message shows how far I am.")
 RUNNING = to_say("I am at it: {link}")
+BEGINNING = to_say("I am about to begin.")
 CANT_WRITE = to_say("I must be allowed to write in this channel, to show how far I am.")
 PROGRESS = to_say(
     "🕰️ Looking through what was posted before I came: {done} of {all} channels and threads, "
@@ -57,6 +68,7 @@ class Progress:
     messages: int = 0
     photos: int = 0
     skipped: int = 0
+    """Channels and threads that turned out to be closed."""
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -73,6 +85,8 @@ class History:
         self._client = client
         self._sees_content = sees_content
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._beginning: set[int] = set()
+        self._is_closed = False
 
     async def asked(self, interaction: Interaction) -> None:
         """Somebody typed `/history`. Raises StoreError, discord.DiscordException."""
@@ -89,6 +103,8 @@ class History:
             at = Progress(**json.loads(running))
             link = f"https://discord.com/channels/{guild.id}/{at.channel}/{at.message}"
             refusal = say(RUNNING, link=link)
+        elif guild.id in self._beginning:
+            refusal = say(BEGINNING)
         elif not (rights.view_channel and rights.send_messages) or not isinstance(
             channel, discord.abc.Messageable
         ):
@@ -96,12 +112,16 @@ class History:
         if refusal is not None or not isinstance(channel, discord.abc.Messageable):
             await interaction.response.send_message(refusal, ephemeral=True)
             return
-        await interaction.response.send_message(say(STARTED), ephemeral=True)
-        with speaking(await language_of(interaction, private=False)):
-            shown = await channel.send(_progress(Progress(0, 0), 0, 0))
-        progress = Progress(shown.channel.id, shown.id)
-        await self._memory.groups.take_note(group_id(guild.id), NOTE, progress.text())
-        self._start(guild, progress)
+        self._beginning.add(guild.id)
+        try:
+            await interaction.response.send_message(say(STARTED), ephemeral=True)
+            with speaking(await language_of(interaction, private=False)):
+                shown = await channel.send(_progress(Progress(0, 0), 0, 0))
+            progress = Progress(shown.channel.id, shown.id)
+            await self._memory.groups.take_note(group_id(guild.id), NOTE, progress.text())
+            self._start(guild, progress)
+        finally:
+            self._beginning.discard(guild.id)
 
     async def resume(self, guild: discord.Guild) -> None:
         """Go on where a restart interrupted it. Raises StoreError."""
@@ -111,6 +131,7 @@ class History:
 
     async def close(self) -> None:
         """Stop; the notes say where to go on."""
+        self._is_closed = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -122,6 +143,8 @@ class History:
             task.cancel()
 
     def _start(self, guild: discord.Guild, progress: Progress) -> None:
+        if self._is_closed:
+            return
         task = asyncio.create_task(self._run(guild, progress))
         self._tasks[guild.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(guild.id, None))
@@ -131,51 +154,45 @@ class History:
             group = group_id(guild.id)
             speak(await self._memory.languages.of(group, preferred(guild)))
             await self._read_all(guild, progress)
+        except discord.HTTPException as error:
+            log.warning("Discord, guild %s: /history stopped: %s", guild.id, reason(error))
         except Exception as error:
             log.error("Discord, guild %s: /history stopped", guild.id, exc_info=error)
 
     async def _read_all(self, guild: discord.Guild, progress: Progress) -> None:
-        sources, unlisted = await _sources(guild)
-        progress.skipped = unlisted
+        sources, closed = await insist(NAME, lambda: _sources(guild))
         teller = _Teller(self._client, progress, len(sources))
         for number, source in enumerate(sources):
             await teller.tell(number)
             while progress.reached.get(str(source.id)) != ALL:
-                before = progress.reached.get(str(source.id))
-                page = await self._page(source, before)
+                page = await self._page(source, progress.reached.get(str(source.id)))
                 if page is None:
                     progress.skipped += 1
                     progress.reached[str(source.id)] = ALL
                 else:
                     progress.messages += page.messages
                     progress.photos += page.photos
-                    progress.reached[str(source.id)] = page.first or ALL
-                await self._note(guild, progress)
+                    last = page.messages < PAGE
+                    progress.reached[str(source.id)] = ALL if last else page.first or ALL
+                await self._note(guild, progress.text())
                 await teller.tell(number)
                 await asyncio.sleep(PAGE_PAUSE)
-        await teller.say(_done(progress, len(sources)))
-        await self._memory.groups.take_note(group_id(guild.id), NOTE, None)
+        await teller.say(_done(progress, len(sources), closed + progress.skipped))
+        await self._note(guild, None)
         log.info("Discord, guild %s: /history found %d photos", guild.id, progress.photos)
 
-    async def _note(self, guild: discord.Guild, progress: Progress) -> None:
+    async def _note(self, guild: discord.Guild, progress: str | None) -> None:
         try:
-            await self._memory.groups.take_note(group_id(guild.id), NOTE, progress.text())
+            await self._memory.groups.take_note(group_id(guild.id), NOTE, progress)
         except StoreError as error:  # a page is read twice after a restart, which changes nothing
             log.warning("Discord: how far /history is can't be kept: %s", error)
 
     async def _page(self, source: Source, before: int | None) -> Page | None:
         """None when the channel can't be read."""
-        tries = 0
-        while True:
-            try:
-                return await self._reader.older(source, before)
-            except (discord.Forbidden, discord.NotFound):
-                return None
-            except REACH as error:
-                if not tries:
-                    log.warning("Discord: /history waits: %s", reason(error))
-                await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
-                tries += 1
+        try:
+            return await insist(NAME, lambda: self._reader.older(source, before))
+        except (discord.Forbidden, discord.NotFound):
+            return None
 
 
 class _Teller:
@@ -202,17 +219,17 @@ class _Teller:
 
 
 async def _sources(guild: discord.Guild) -> tuple[list[Source], int]:
-    """Every channel and thread that can be read, archived ones too; and how many channels did
-    not tell their threads."""
+    """Every channel and thread that can be read, archived ones too; and how many channels can't,
+    or don't tell their threads."""
     found: list[Source] = readable(guild)
-    unlisted = 0
     found += await guild.active_threads()
+    closed = sum(not may_read(channel) for channel in with_messages(guild))
     for parent in parents(guild):
         try:
             found += [thread async for thread in archived(parent)]
         except (discord.Forbidden, discord.NotFound):
-            unlisted += 1
-    return list({source.id: source for source in found}.values()), unlisted
+            closed += 1
+    return list({source.id: source for source in found}.values()), closed
 
 
 def _progress(progress: Progress, done: int, total: int) -> str:
@@ -227,13 +244,13 @@ def _progress(progress: Progress, done: int, total: int) -> str:
     )
 
 
-def _done(progress: Progress, total: int) -> str:
+def _done(progress: Progress, total: int, closed: int) -> str:
     words = say(
         DONE, all=total, messages=_messages(progress.messages), photos=photos(progress.photos)
     )
-    if skipped := progress.skipped:
+    if closed:
         words += "\n" + count(
-            skipped,
+            closed,
             "I could not read {count} channel.",
             "I could not read {count} channels.",
         )

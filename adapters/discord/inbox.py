@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before something is tried again that the database could not keep; the last is kept."""
 
+STOP_SECONDS = 3.0
+"""How long what was told may take when the bot is stopped."""
+
 T = TypeVar("T")
 Work = Callable[[], Awaitable[T]]
 Item = tuple[Work[Any], asyncio.Future[Any]]
@@ -47,8 +50,11 @@ class Inbox:
         self.put(guild, work).add_done_callback(done)
 
     async def close(self) -> None:
-        """Leave what is not done: it is filled in from history at the next start."""
+        """Finish, as far as that is quick: nobody tells of a delete again. What is left is filled
+        in from history at the next start."""
         workers = list(self._workers.values())
+        if workers:
+            await asyncio.wait(workers, timeout=STOP_SECONDS)
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)

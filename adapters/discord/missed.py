@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import discord
 from discord.utils import snowflake_time, time_snowflake
 
-from adapters.discord.files import REACH, reason
 from adapters.discord.places import group_id
-from adapters.discord.reading import PAGE, Reader, Source, archived, parents, readable
+from adapters.discord.reading import PAGE, Reader, Source, archived, insist, parents, readable
 from bot.memory import PhotoMemory
 from bot.photos import StoreError
 
 log = logging.getLogger(__name__)
 
 NOTE = "heard"
-"""Note on a guild: the id of a message up to which everything was taken in."""
+"""Note on a guild: everything up to this id, a moment's or a message's, was taken in."""
 KEEP_SECONDS = 20.0
 OVERLAP = timedelta(minutes=1)
 """Messages of several channels don't come strictly in the order of their ids."""
 ARCHIVED_AFTER = timedelta(hours=1)
 """Threads are archived after an hour without messages at the earliest, unless by hand."""
-PAUSES = (2.0, 10.0, 60.0)
+WHAT = "what was posted while away"
 
 
 class Missed:
@@ -35,28 +35,36 @@ class Missed:
         self._reader = reader
         self._heard: dict[int, int] = {}
         self._kept: dict[int, int] = {}
+        self._behind: set[int] = set()
+        """Guilds in which something may be missing before what was heard last."""
         self._filling: dict[int, asyncio.Task[None]] = {}
 
-    def hear(self, message: discord.Message) -> None:
+    def hear(self, guild: int, message: int) -> None:
         """A message was taken in."""
-        assert message.guild is not None
-        guild = message.guild.id
-        self._heard[guild] = max(message.id, self._heard.get(guild, 0))
+        self._heard[guild] = max(message, self._heard.get(guild, 0))
+
+    def begin(self, guild: int) -> None:
+        """A guild is there (again): until `fill_in` is through, something may be missing."""
+        self._behind.add(guild)
 
     async def fill_in(self, guild: discord.Guild) -> None:
-        """A guild is there (again): read what was posted since it was last heard; in the
-        background. Raises StoreError."""
+        """Read what was posted since a guild was last heard; in the background. Raises
+        StoreError."""
         self.leave(guild.id)
         kept = await self._memory.groups.note(group_id(guild.id), NOTE)
-        since = self._kept.get(guild.id) or int(kept or 0)
-        if not since:  # news from now on; what was before is for /history
-            now = time_snowflake(datetime.now(UTC))
-            await self._memory.groups.take_note(group_id(guild.id), NOTE, str(now))
-            self._kept[guild.id] = now
+        if not kept:  # what was before is for /history
+            await self.from_now_on(guild.id)
             return
-        self._kept[guild.id] = since
-        task = asyncio.create_task(self._fill(guild, since))
-        self._filling[guild.id] = task
+        since = self._kept.setdefault(guild.id, int(kept))
+        self._filling[guild.id] = asyncio.create_task(self._fill(guild, since))
+
+    async def from_now_on(self, guild: int) -> None:
+        """What was posted so far is never filled in. Raises StoreError."""
+        self.leave(guild)
+        now = time_snowflake(datetime.now(UTC))
+        await self._memory.groups.take_note(group_id(guild), NOTE, str(now))
+        self._kept[guild] = now
+        self._behind.discard(guild)
 
     def leave(self, guild: int) -> None:
         """The guild is gone, or comes anew."""
@@ -72,11 +80,12 @@ class Missed:
     async def keep(self) -> None:
         """Not where it is still being filled in: else a crash now would leave a gap."""
         for guild, heard in list(self._heard.items()):
-            if guild in self._filling or heard <= self._kept.get(guild, 0):
+            until = time_snowflake(snowflake_time(heard) - OVERLAP)
+            if guild in self._behind or until <= self._kept.get(guild, 0):
                 continue
             try:
-                await self._memory.groups.take_note(group_id(guild), NOTE, str(heard))
-                self._kept[guild] = heard
+                await self._memory.groups.take_note(group_id(guild), NOTE, str(until))
+                self._kept[guild] = until
             except StoreError as error:
                 log.warning("Discord: how far was heard can't be kept: %s", error)
 
@@ -89,39 +98,31 @@ class Missed:
         await self.keep()
 
     async def _fill(self, guild: discord.Guild, since: int) -> None:
-        start = time_snowflake(snowflake_time(since) - OVERLAP)
         photos = 0
         try:
-            for source in await _sources(guild, start):
-                photos += await self._insist(source, start)
-        except REACH as error:
-            log.warning("Discord, guild %s: not all is filled in: %s", guild.id, reason(error))
-            return  # stays in _filling: the next start begins from the same message
+            for source in await insist(WHAT, lambda: _sources(guild, since)):
+                photos += await self._read(source, since)
         except Exception as error:
             log.error("Discord, guild %s: not all is filled in", guild.id, exc_info=error)
-            return
-        if self._filling.get(guild.id) is asyncio.current_task():
-            del self._filling[guild.id]
+            return  # it stays behind: the next start begins from the same message
+        del self._filling[guild.id]
+        self._behind.discard(guild.id)
         if photos:
             log.info("Discord, guild %s: %d photos were posted while away", guild.id, photos)
 
-    async def _insist(self, source: Source, after: int) -> int:
-        photos, tries = 0, 0
+    async def _read(self, source: Source, after: int) -> int:
+        photos = 0
         while True:
             try:
-                page = await self._reader.newer(source, after)
+                page = await insist(WHAT, partial(self._reader.newer, source, after))
             except (discord.Forbidden, discord.NotFound):
                 return photos
-            except REACH:
-                if tries >= len(PAUSES):
-                    raise
-                await asyncio.sleep(PAUSES[tries])
-                tries += 1
-                continue
             photos += page.photos
-            if page.messages < PAGE or page.last is None:
+            if page.last is not None:
+                after = page.last
+                self.hear(source.guild.id, after)
+            if page.messages < PAGE:
                 return photos
-            after = page.last
 
 
 async def _sources(guild: discord.Guild, since: int) -> list[Source]:

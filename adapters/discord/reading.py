@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import discord
 from discord import Message
 
-from adapters.discord.files import Files
+from adapters.discord.files import REACH, Files, reason
 from adapters.discord.inbox import Inbox
 from adapters.discord.pictures import pictures_in
 from adapters.discord.posts import as_post
 from adapters.discord.replies import answered_by, hear
 from bot.memory import PhotoMemory
 
+log = logging.getLogger(__name__)
+
 PAGE = 100
 """Messages that Discord gives out at once."""
 
+PAUSES = (2.0, 10.0, 60.0, 300.0)
+"""Seconds before Discord is asked again; the last is kept."""
+
+T = TypeVar("T")
 Source = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
 """Where messages are."""
 Parent = discord.TextChannel | discord.ForumChannel
@@ -90,11 +99,37 @@ class Reader:
         return await self._inbox.put(source.guild.id, read)
 
 
+async def insist(what: str, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask Discord until it answers. Raises discord.Forbidden, discord.NotFound."""
+    tries = 0
+    while True:
+        try:
+            return await ask()
+        except (discord.Forbidden, discord.NotFound):
+            raise
+        except REACH as error:
+            if not tries:
+                log.warning("Discord: %s waits: %s", what, reason(error))
+            await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            tries += 1
+
+
 def readable(guild: discord.Guild) -> list[Source]:
     """Channels whose history the bot may read."""
-    channels: list[discord.TextChannel | discord.VoiceChannel | discord.StageChannel]
-    channels = [*guild.text_channels, *guild.voice_channels, *guild.stage_channels]
-    return [channel for channel in channels if may_read(channel)]
+    channels = with_messages(guild)
+    return [c for c in channels if not isinstance(c, discord.ForumChannel) and may_read(c)]
+
+
+def with_messages(
+    guild: discord.Guild,
+) -> list[discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.ForumChannel]:
+    """Channels in which messages, or threads with messages, can be at all."""
+    return [
+        *guild.text_channels,
+        *guild.voice_channels,
+        *guild.stage_channels,
+        *guild.forums,
+    ]
 
 
 def may_read(channel: discord.abc.GuildChannel) -> bool:
@@ -110,16 +145,18 @@ def parents(guild: discord.Guild) -> list[Parent]:
 
 
 async def archived(parent: Parent, since: datetime | None = None) -> AsyncIterator[discord.Thread]:
-    """A channel's archived threads, of late first; private ones as far as the bot may see them.
+    """A channel's archived threads; private ones as far as the bot may see them.
 
     Raises discord.HTTPException.
     """
-    listings = [parent.archived_threads(limit=None)]
+    listings = [(parent.archived_threads(limit=None), True)]
     if isinstance(parent, discord.TextChannel) and not parent.is_news():
         sees_all = parent.permissions_for(parent.guild.me).manage_threads
-        listings.append(parent.archived_threads(private=True, joined=not sees_all, limit=None))
-    for listing in listings:
+        private = parent.archived_threads(private=True, joined=not sees_all, limit=None)
+        listings.append((private, sees_all))
+    for listing, latest_first in listings:
         async for thread in listing:
-            if since is not None and thread.archive_timestamp < since:
+            if since is None or thread.archive_timestamp >= since:
+                yield thread
+            elif latest_first:
                 break
-            yield thread

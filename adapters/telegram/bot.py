@@ -28,6 +28,7 @@ CONNECT_SECONDS, READ_SECONDS, WAIT_SECONDS = 10.0, 30.0, 30.0
 CONNECTIONS = 32
 
 
+NAME = "Telegram"
 TelegramBot = ExtBot[int]
 
 
@@ -113,11 +114,11 @@ def reason(error: TelegramError, token: str) -> str:
         case Forbidden():
             return f"it is not allowed ({_short(error, token)})"
         case TimedOut():
-            return "no answer in time; posts wait there for up to 24 hours"
+            return "no answer in time"
         case BadRequest():
             return f"it refuses a request ({_short(error, token)})"
         case NetworkError():
-            return f"it can't be reached ({_short(error, token)}); posts wait there for 24 hours"
+            return f"it can't be reached ({_short(error, token)})"
         case _:
             return _short(error, token)
 

@@ -6,7 +6,7 @@ import contextlib
 import re
 
 from telegram import CallbackQuery
-from telegram.error import BadRequest, TelegramError
+from telegram.error import TelegramError
 
 from adapters.telegram import text
 from adapters.telegram.answers import Answers
@@ -18,7 +18,7 @@ from adapters.telegram.posts import person_id
 from bot.language import photos as count_photos
 from bot.language import say, speak
 from bot.memory import PhotoMemory
-from bot.photos import AnswerGone
+from bot.photos import AnswerGone, ShoeboxError
 
 _LEADS_ON = re.compile(r"([ms]):(\d{1,18}):(\d{1,4})")
 _EVERYTHING = re.compile(r"e:(yes|no)")
@@ -62,6 +62,9 @@ class Buttons:
             self._leading_on.add(pressed)
             try:
                 await self._lead_on(press, place, found[1], int(found[2]), int(found[3]))
+            except ShoeboxError:
+                await _tell(press, text.WENT_WRONG)
+                raise
             finally:
                 self._leading_on.discard(pressed)
         elif found := _EVERYTHING.fullmatch(data):
@@ -106,7 +109,7 @@ class Buttons:
             for row in markup.inline_keyboard
             if not str(row[0].callback_data or "").startswith("m:")
         ]
-        with contextlib.suppress(BadRequest):
+        with contextlib.suppress(TelegramError):
             await press.edit_message_reply_markup(type(markup)(rows))
 
     async def _everything(self, press: CallbackQuery, place: Place, sure: bool) -> None:

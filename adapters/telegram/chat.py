@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,7 +21,7 @@ from telegram.error import ChatMigrated, InvalidToken, TelegramError
 
 from adapters.telegram import replies, text
 from adapters.telegram.answers import Answers
-from adapters.telegram.bot import connect, is_gone, reason
+from adapters.telegram.bot import NAME, connect, is_gone, reason
 from adapters.telegram.buttons import Buttons
 from adapters.telegram.commands import Command, Commands, command_in, implied
 from adapters.telegram.files import fetch
@@ -30,7 +31,8 @@ from adapters.telegram.members import Members
 from adapters.telegram.places import Place
 from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
 from adapters.telegram.token import NOT_KNOWN
-from adapters.telegram.updates import Trouble, Updates
+from adapters.telegram.updates import Updates
+from adapters.trouble import Trouble
 from bot.language import language, languages, say, to_say
 from bot.memory import PhotoMemory
 from bot.photos import FetchFailed, PhotoRef, ShoeboxError, TokenRefused
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 3.0
 """How long answers that are on their way may take when the bot is stopped."""
+ALBUMS = 100
+"""How many albums that were questions are known, while the rest of their photos comes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class TelegramChat:
         self._commands: Commands | None = None
         self._buttons: Buttons | None = None
         self._connected = False
+        self._asked_with: deque[str] = deque(maxlen=ALBUMS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -113,7 +118,7 @@ class TelegramChat:
 
     async def _connect(self) -> None:
         """Find out who we are and tell Telegram what we understand; until it works."""
-        trouble = Trouble()
+        trouble = Trouble(NAME)
         while True:
             try:
                 await self._bot.initialize()
@@ -173,12 +178,15 @@ class TelegramChat:
                 await self._take_message(update.message, self._commands)
             else:
                 command = command_in(update.message, self._bot.username)
-                if command := command or implied(update.message):
-                    self._answer(self._commands, update.message, command)
+                if not self._is_asked_already(update.message) and (
+                    command := command or implied(update.message)
+                ):
+                    self._ask(self._commands, update.message, command)
         elif (edited := update.edited_message) is not None:
             if edited.chat.type in GROUPS:
                 await self._take_edit(edited)
         elif (change := update.my_chat_member) is not None:
+            self._members.forget(change.chat.id)
             await self._groups.changed(change)
         elif (press := update.callback_query) is not None:
             self._press(self._buttons, press)
@@ -195,7 +203,9 @@ class TelegramChat:
         if message.from_user is not None and message.sender_chat is None:
             await self._members.see(message.chat.id, message.from_user.id)
         if command := command_in(message, self._bot.username):
-            self._answer(commands, message, command)
+            self._ask(commands, message, command)
+        elif self._is_asked_already(message):
+            return
         elif post := as_post(message):
             await self._memory.remember(post)
             if not self._is_to_us(message):
@@ -221,6 +231,15 @@ class TelegramChat:
             await self._memory.revise(*where, message.caption or "", keep)
         if post is not None:
             await self._memory.remember(post)
+
+    def _is_asked_already(self, message: Message) -> bool:
+        """Whether it is one more photo of an album that was sent as a question."""
+        return message.media_group_id is not None and message.media_group_id in self._asked_with
+
+    def _ask(self, commands: Commands, message: Message, command: Command) -> None:
+        if message.media_group_id is not None:
+            self._asked_with.append(message.media_group_id)
+        self._answer(commands, message, command)
 
     def _answer(self, commands: Commands, message: Message, command: Command) -> None:
         async def work() -> None:

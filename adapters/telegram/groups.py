@@ -85,6 +85,8 @@ class Groups:
             if change.new_chat_member.status == ChatMember.ADMINISTRATOR:
                 await self.meet(change.chat)
                 await self.saw_photo(change.chat.id)
+            elif change.old_chat_member.status == ChatMember.ADMINISTRATOR:
+                self._spawn(self._look_whether_hidden(change.chat.id), change.chat.id)
         else:
             self._met.discard(change.chat.id)
             await self.meet(change.chat)
@@ -157,11 +159,23 @@ class Groups:
     async def _greet(self, chat: int) -> None:
         speak(await self._languages.of(group_id(chat)))
         greeting = say(text.GREETING, when=text.grace(self._days))
-        if not await self._sees_photos(chat):
-            self._hidden.add(chat)
-            await self._groups.take_note(group_id(chat), HIDDEN, "told")
+        if await self._are_hidden(chat):
             greeting += f"\n\n{say(text.HIDDEN)}"
         await self._tell(chat, greeting)
+
+    async def _look_whether_hidden(self, chat: int) -> None:
+        """The bot is no admin any more."""
+        if await self._are_hidden(chat):
+            speak(await self._languages.of(group_id(chat)))
+            await self._tell(chat, say(text.HIDDEN))
+
+    async def _are_hidden(self, chat: int) -> bool:
+        """Whether Telegram hides photos here; if so it is noted, so that the end can be told."""
+        if await self._sees_photos(chat):
+            return False
+        self._hidden.add(chat)
+        await self._groups.take_note(group_id(chat), HIDDEN, "told")
+        return True
 
     async def _sees_photos(self, chat: int) -> bool:
         """Privacy mode hides everything but commands and replies from bots that aren't admins

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from adapters.telegram.bot import TelegramBot, reason, seconds_of
+from adapters.telegram.bot import NAME, TelegramBot, reason, seconds_of
+from adapters.trouble import Trouble
 from bot.photos import StoreError
 
 log = logging.getLogger(__name__)
@@ -29,38 +30,12 @@ KINDS = (
     Update.INLINE_QUERY,
 )
 POLL_SECONDS = 50
-PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between tries while Telegram can't be reached; the last is kept."""
 REFUSED_SECONDS = 60.0
 GOODBYE_SECONDS = 2.0
 
 Take = Callable[[Update], Awaitable[None]]
 """Keeps what has to be kept. Raises StoreError when it can't be kept now."""
 Raw = dict[str, Any]
-
-
-class Trouble:
-    """Says once that something is wrong, and once that it is over."""
-
-    def __init__(self) -> None:
-        self._said = ""
-        self._tries = 0
-
-    async def pause(self, what: str, seconds: float | None = None) -> None:
-        """Wait before the next try, for longer and longer."""
-        if what != self._said:
-            log.warning("Telegram: %s; trying again", what)
-            self._said = what
-        await asyncio.sleep(
-            PAUSES[min(self._tries, len(PAUSES) - 1)] if seconds is None else seconds
-        )
-        self._tries += 1
-
-    def over(self) -> None:
-        if self._said:
-            log.info("Telegram: all is well again")
-        self._said = ""
-        self._tries = 0
 
 
 class Updates:
@@ -72,7 +47,7 @@ class Updates:
 
     async def poll(self) -> None:
         """Ask for updates until cancelled."""
-        trouble = Trouble()
+        trouble = Trouble(NAME)
         offset = 0
         try:
             while True:
@@ -92,7 +67,8 @@ class Updates:
                         with contextlib.suppress(TelegramError):
                             await self._bot.delete_webhook()
                 except TelegramError as error:
-                    await trouble.pause(reason(error, self._bot.token))
+                    what = reason(error, self._bot.token)
+                    await trouble.pause(f"{what}; posts wait there for 24 hours")
                 except StoreError as error:
                     await trouble.pause(f"updates wait there, because {error}")
         finally:
@@ -106,10 +82,12 @@ class Updates:
         asked = urlencode(
             {"offset": offset, "timeout": seconds, "allowed_updates": json.dumps(KINDS)}
         )
-        found: object = await self._bot.request.post(
+        found = await self._bot.request.post(
             f"{self._bot.base_url}/getUpdates?{asked}", read_timeout=seconds + 10
         )
-        return [raw for raw in found if isinstance(raw, dict)] if isinstance(found, list) else []
+        if not isinstance(found, list):
+            raise TelegramError("the answer to getUpdates is no list")
+        return [raw for raw in found if isinstance(raw, dict) and "update_id" in raw]
 
     async def take_in(self, raw: Raw) -> None:
         """Take one update in. Raises StoreError; no other trouble with it may stop the next one."""

@@ -18,8 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from telegram.error import TelegramError
 
-from adapters.telegram.bot import TelegramBot, reason
-from adapters.telegram.updates import KINDS, Trouble, Updates
+from adapters.telegram.bot import NAME, TelegramBot, reason
+from adapters.telegram.updates import KINDS, Updates
+from adapters.trouble import Trouble
 from bot.photos import SettingsError, StoreError
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ class Webhook:
         try:
             raw = json.loads(body)
         except ValueError:
+            raw = None
+        if not isinstance(raw, dict):
             return Response(status_code=400)
         async with self._turn:
             try:
@@ -98,7 +101,7 @@ class Webhook:
 
     async def _keep(self) -> None:
         """Set the webhook, and now and then look whether Telegram reaches it."""
-        trouble = Trouble()
+        trouble = Trouble(NAME)
         is_set = False
         told = None
         while True:
