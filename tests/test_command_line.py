@@ -72,7 +72,8 @@ def test_import_find_status(shoebox: Shoebox, album: Path) -> None:
 
     hits = json.loads(shoebox("find", "AKAI", "--group", "fam", "--json").stdout)
     assert hits[0]["photo"] == str(album / "keys.jpg")
-    assert set(hits[0]) == {"rank", "photo", "score", "why", "author", "posted_at", "caption"}
+    told = {"rank", "photo", "score", "why", "author", "posted_at", "caption", "copies", "also_by"}
+    assert set(hits[0]) == told
     assert "text in the photo" in hits[0]["why"]
     assert hits[0]["author"] == "Ann"
     assert [hit["rank"] for hit in hits] == [1, 2, 3]
