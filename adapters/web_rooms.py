@@ -289,6 +289,7 @@ class Rooms:
     async def nearest(self, group: str, message_id: int) -> None:
         """Somebody wants to see what is nearest to a question that nothing fitted: its reply then
         shows it to all. Raises AnswerGone, StoreError."""
+        speak(await self._memory.languages.of(local_group(group)))
         message = await self._log.get(message_id)
         if message is None or message.group != group or message.question is None:
             return

@@ -63,7 +63,7 @@ class Buttons:
             try:
                 await self._lead_on(press, place, found[1], int(found[2]), int(found[3]))
             except ShoeboxError:
-                await _tell(press, text.WENT_WRONG)
+                await _tell(press, say(text.WENT_WRONG))
                 raise
             finally:
                 self._leading_on.discard(pressed)
