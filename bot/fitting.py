@@ -21,18 +21,26 @@ its questions; the threshold is where 5 % of its questions without an answer get
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.photos import Calibration, Candidate, Candidates
 
-HEIGHT, LEAD, PULL = 1.0, 0.5, 0.1
-THRESHOLD = 3.0
+HEIGHT, LEAD, PULL = 1.0, 0.9, 0.1
+MOST_LEAD = 3.5
+"""Before a small group the bulk is the background, and any photo leads."""
+THRESHOLD = 4.2
 OWN, OWN_FROM, OWN_MOST = 0.5, -4.0, 6.0
 """SigLIP learned among tens of thousands of wrong pairs to each right one, so that a right pair
 may have a few per cent only: from there (-4) on its logit speaks for a photo."""
 WORDS = 8.0
 """What words that hold all of the question, and that nobody else has, weigh."""
+RARE = 0.85
+"""From here on one word is enough by itself, whatever else was asked: of 2,000 photos at most 3
+have it, of 10 at most one. A word that is half of the question is as much."""
+UNSEEN = -3.5
+"""What meaning takes away at most from a photo of which words speak: of a brand or of somebody's
+name the model knows nothing."""
 SAME = 1e-6
 
 
@@ -48,7 +56,8 @@ class Views:
     @property
     def evidence(self) -> float:
         """Log odds that the photo shows what was asked for; 0 is the threshold."""
-        seen = HEIGHT * self.height + LEAD * self.lead + PULL * self.pull - THRESHOLD
+        lead = min(self.lead, MOST_LEAD)
+        seen = HEIGHT * self.height + LEAD * lead + PULL * self.pull - THRESHOLD
         if self.own is not None:
             seen += OWN * max(-OWN_MOST, min(OWN_MOST, self.own - OWN_FROM))
         return seen
@@ -84,15 +93,19 @@ def fits(
     candidates: Candidates,
     evidence: float | None,
     words: float,
-    held: Sequence[bool],
+    held: Mapping[str, float],
+    asked: int,
     named: float,
 ) -> bool:
     """`evidence` of meaning, `words`: the weighted share of the question that words hold (0..1),
-    `held`: which terms they hold, `named`: how much it looks like what the group calls so."""
-    if (held and all(held)) or named >= 0.5:
+    `held`: rarity (0..1) of the terms that they hold, of so many that are `asked` for, `named`: how
+    much it looks like what the group calls so."""
+    if len(held) == asked > 0 or named >= 0.5:
         return True
     if candidates.level is None:  # nothing to judge by: words alone, or a photo and its like
         return item.cosine is not None or words > 0 or named > 0
     if evidence is None:  # it waits for its vector
-        evidence = -THRESHOLD
-    return evidence + WORDS * words >= 0
+        evidence = UNSEEN
+    if max(held.values(), default=0.0) >= RARE:
+        words = max(words, RARE / 2)
+    return max(evidence, UNSEEN if held else -math.inf) + WORDS * words >= 0

@@ -32,7 +32,7 @@ RUN_PARTS = 0.7
 
 FILLERS = frozenset(
     """a an and are at by for from in is it my of on or our the this that to was with photo photos
-    picture pictures pic pics image images 的 照片 图片 相片""".split()
+    picture pictures pic pics image images look here there 的 照片 图片 相片 看 这里""".split()
 )
 """Words that say nothing of what is in a photo; they count only when nothing else is asked."""
 
@@ -115,7 +115,12 @@ def rank(
             candidates,
             evidence,
             min(1.0, sum(w * quality for w, quality in zip(weights, terms_held, strict=True))),
-            [quality >= WORD_START for quality in terms_held],
+            {
+                term: weight * in_all
+                for term, weight, quality in zip(asked, weights, terms_held, strict=True)
+                if quality >= WORD_START
+            },
+            len(asked),
             by_name,
         )
         if item.cosine is None and not (by_caption or by_text or by_reply or by_name):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.photos import Candidate, Candidates, Signal
+from bot.photos import Candidate, Candidates, Level, Signal
 from bot.ranking import Ranked, lookups, rank
 from bot.words import terms
 
@@ -100,3 +102,57 @@ def test_the_order_is_stable_and_scores_are_shares(
     assert all(0 <= r.score <= 1 and r.why for r in found)
     assert [r.score for r in found] == sorted((r.score for r in found), reverse=True)
     assert {r.photo for r in found} <= {c.photo for c in items}
+
+
+# Whether anything fits
+
+NOTHING = Level(median=0.1, spread=0.02, neutral=0.16, neutral_spread=0.01, plain=0.1)
+
+
+def fitting_ones(query: str, *items: Candidate, total: int = 100) -> list[int]:
+    candidates = Candidates(total, 0.1, items, NOTHING)
+    return [found.photo for found in rank(terms(query), candidates) if found.fits]
+
+
+def test_only_what_rises_above_nothing_fits() -> None:
+    assert fitting_ones("goose", seen(1, 0.25), seen(2, 0.15)) == [1]
+    assert fitting_ones("goose", seen(1, 0.16), seen(2, 0.15)) == []
+
+
+def test_a_rare_word_fits_by_itself_and_a_part_of_common_ones_does_not() -> None:
+    assert fitting_ones("akai keys", seen(1, 0.1, text="akai"), seen(2, 0.14)) == [1]
+    chatter = [seen(n, 0.1, caption="good night") for n in range(10, 40)]
+    assert fitting_ones("wizard at night", *chatter) == []
+    assert len(fitting_ones("night", *chatter)) == len(chatter), "it is all that was asked"
+
+
+def test_blank_frames_fit_only_what_is_about_them() -> None:
+    blank = replace(seen(1, 0.4), plain=True)
+    assert fitting_ones("goose", blank, seen(2, 0.3)) == [2]
+    assert [
+        r.photo for r in rank(["goose"], Candidates(9, 0.1, (blank, seen(2, 0.2)), NOTHING))
+    ] == [
+        2,
+        1,
+    ]
+    about = replace(NOTHING, plain=0.4)
+    found = rank(["black"], Candidates(9, 0.1, (blank, seen(2, 0.3)), about))
+    assert found[0].photo == 1
+    assert found[0].fits
+
+
+def test_what_waits_for_its_vector_fits_by_its_words() -> None:
+    assert fitting_ones("goose", seen(1, None, "the goose"), seen(2, 0.1)) == [1]
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=1, max_size=10),
+    st.floats(-1, 0.1),
+    st.booleans(),
+)
+def test_an_irrelevant_photo_never_changes_who_fits(
+    cosines: list[float], other: float, plain: bool
+) -> None:
+    items = [seen(n, cosine) for n, cosine in enumerate(cosines, start=1)]
+    more = replace(seen(99, other), plain=plain)
+    assert fitting_ones("goose", *items) == fitting_ones("goose", *items, more)
