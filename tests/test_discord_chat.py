@@ -25,6 +25,7 @@ from bot.photos import StoreError
 from bot.starter import files
 from tests.discord import CDN, Scene, Shown, scene
 from tests.pictures import photo
+from tests.test_indexing import ColourEncoder
 
 
 @pytest.fixture(scope="module")
@@ -425,3 +426,23 @@ async def test_people_are_known_by_their_id_not_their_name(tmp_path: Path) -> No
         twin = at.guild.add_member(at.env.create_user("bob"))
         options: dict[str, Any] = {"from": twin}
         assert (await at.find(at.eve, "cake", **options)).pictures == []
+
+
+# --- nothing fits
+
+
+async def test_where_nothing_fits_the_nearest_waits_behind_a_button(tmp_path: Path) -> None:
+    async with scene(tmp_path, ColourEncoder()) as at:
+        ids = await cakes(at, 3)
+        await at.indexed()
+        result = await at.bob.slash(at.general, "find", words="goose")
+        shown = Shown.of(result.response)
+        assert shown.texts[0].startswith("Nothing in this group looks like “goose”")
+        assert shown.attachments == []
+        assert shown.buttons == {"Show the nearest": "more:1:0"}
+        nearest = await press(at, at.eve, result, "Show the nearest")
+        assert last(nearest).texts[0].startswith("The nearest to “goose”")
+        assert len(last(nearest).attachments) == 1
+        assert list(last(nearest).buttons) == ["Similar", "More"]
+        rest = await press(at, at.eve, nearest, "More")
+        assert sorted(last(nearest).attachments + last(rest).attachments) == sorted(ids)

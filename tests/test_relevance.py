@@ -14,7 +14,7 @@ from benchmarks.questions import WITHOUT_ANSWER, ask
 from bot.starter import families
 from bot.starter.scenes import Painter
 
-SCENES, SHARE, SEED = 200, 0.3, 5
+SCENES, SHARE, SEED = 200, 0.15, 5
 
 
 @pytest.fixture(scope="module")

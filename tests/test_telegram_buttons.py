@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from adapters.telegram import text
-from bot.photos import StoreError
+from bot.photos import StoreError, Task
 from tests.pictures import photo
 from tests.telegram import scene
+from tests.test_indexing import ColourEncoder
 
 
 async def test_forged_and_foreign_buttons_lead_nowhere(tmp_path: Path) -> None:
@@ -78,3 +79,22 @@ async def test_a_press_on_what_was_shown_before_the_group_moved(tmp_path: Path) 
         at.world.press(words, "More", at.ann)
         *found, _ = await at.world.bot_sends(new, 3)
         assert all(each.photo for each in found)
+
+
+async def test_where_nothing_fits_the_nearest_waits_behind_a_button(tmp_path: Path) -> None:
+    async with scene(tmp_path, ColourEncoder(), indexing=True) as at:
+        at.cakes(3)
+        await at.indexed(Task.EMBED)
+        (words,) = await at.asks(at.bob, "/find goose")
+        assert words.text is not None
+        assert words.text.startswith("Nothing in this group looks like “goose”.")
+        assert [(button.label, button.data) for button in words.buttons] == [
+            ("Show the nearest", "m:1:0")
+        ]
+        at.world.press(words, "Show the nearest", at.bob)
+        shown, under = await at.world.bot_sends(at.family, 2)
+        assert shown.photo
+        assert under.text is not None
+        assert under.text.startswith("The nearest to “goose”:")
+        assert [button.label for button in under.buttons] == ["Similar", "More"]
+        assert not words.buttons, "it was shown"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -25,6 +26,7 @@ from bot.photos import (
     StoreError,
 )
 from storage.chatlog import Attachment, ChatLog, now
+from tests.test_indexing import ColourEncoder
 from tests.webchat import Running, Visitor, jpeg, running_chat, visiting
 
 
@@ -379,3 +381,28 @@ async def test_stopping_takes_no_longer_than_a_moment(tmp_path: Path) -> None:
             await websocket.receive()
             before = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - before < 4
+
+
+async def test_where_nothing_fits_the_nearest_can_be_shown(chat: Running, visitor: Visitor) -> None:
+    await visitor.post_photo("tea", jpeg("blue"))
+    encoder = ColourEncoder()
+    chat.model.encoder, chat.model.problem = encoder, None
+    (hit,) = await found(chat, "tea")
+    vectors = await encoder.encode_images(np.full((1, 16, 16, 3), (0, 0, 255), np.uint8))
+    await chat.memory._store.save_vectors(encoder.model, [hit.photo.id], vectors)
+    await visitor.send("/find goose")
+    message = await reply_to(chat, "goose")
+    assert message.reply.sentence == "Nothing in this group looks like “goose”."
+    assert message.reply.finds == ()
+    assert message.reply.nearest is not None
+
+    rooms = Rooms(chat.memory, chat.log, web_files.WebFiles(chat.folder, chat.preview))
+    await rooms.nearest("another", message.id)
+    assert (await reply_to(chat, "goose")).reply == message.reply
+    await rooms.nearest("family", message.id)
+    reply = (await reply_to(chat, "goose")).reply
+    assert reply.sentence == "The nearest to “goose”:"
+    assert [find.caption for find in reply.finds] == ["tea"]
+    assert reply.nearest is None
+    await rooms.nearest("family", message.id)  # pressed twice
+    assert (await reply_to(chat, "goose")).reply == reply
