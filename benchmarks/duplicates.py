@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from benchmarks import pictures
 from benchmarks.pictures import RECOMPRESSED, Original
 from bot import images, perceptual
-from bot.duplicates import BURST_COSINE, BURST_SAME, SAME, says_other_things
+from bot.duplicates import BURST_COSINE, BURST_SAME, SAME, has_other_words, reads_alike
 from bot.photos import ImageSpec, Look, Pixels, ShoeboxError, Vector
 from bot.words import fold
 
@@ -270,7 +270,7 @@ def _memes(report: Report, count: int, seed: int) -> None:
         kind = PAGES[n // 2 % 2]
         a, b = (pictures.draw(Original(kind, seed + 2 * n + k)) for k in range(2))
         one, other = look(pictures.jpeg(a, 90)), look(pictures.jpeg(b, 90))
-        pages[n % 2].append(not says_other_things(one, other))
+        pages[n % 2].append(reads_alike(one, other))
     report.apart.append(_row("one picture with other words painted on it", "words", others))
     report.apart.append(_row("two pages of one layout, seconds apart, read", "words", pages))
     report.collapsed.append(_row("a picture with words, three kinds of copies", "words", copies))
@@ -280,7 +280,7 @@ def _same(a: Look, b: Look) -> bool:
     assert a.fingerprint is not None
     assert b.fingerprint is not None
     far = perceptual.distances([a.fingerprint, b.fingerprint])[0, 1]
-    return bool(far <= SAME) and not says_other_things(a, b)
+    return bool(far <= SAME) and not has_other_words(a, b)
 
 
 def _row(what: str, family: str, halves: Iterable[Any]) -> Row:

@@ -5,24 +5,27 @@ Two photos of one group are taken as the same when
   same photo again, compressed, resized, converted, turned or cut a little; or
 - they come from one burst (one author, one channel, seconds apart), look alike from afar and mean
   the same to the model.
-What was read in them parts them again: two pictures with one layout and different words (memes,
-receipts, slides) are not the same. A photo is the same as the one that is shown for it, never by
-way of a third: chains would tie together what drifts apart.
+What was read in them parts them again: two pictures of one layout with other words (memes, slides)
+are not the same. Reading is unsure, above all in photos and small copies, so that copies are parted
+only when most words are others; pages of a burst (receipts) when they don't read alike.
+
+A photo is the same as the one that is shown for it, never by way of a third: chains would tie
+together what drifts apart.
 
 Thresholds are measured (benchmarks/duplicates.py, docs/benchmarks/duplicates.md).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bot import perceptual
 from bot.photos import Hit, Look
+from bot.words import is_ideographic
 
 SAME = 0.28
 """Distance of fingerprints up to which photos are copies of one."""
@@ -32,12 +35,20 @@ BURST_COSINE = 0.9
 """And the cosine that their embeddings must have: those of one scene have 0.95 and more."""
 BURST_SECONDS = 15.0
 """From one photo of a burst to the next."""
+ENOUGH_WORDS = 3
+"""Words that must have been read in both photos before those can part them."""
+MOST_WORDS = 40
+"""Of a text that are compared."""
+SAME_WORDS = 0.34
+"""Share of the words of whichever has fewer that the other must have, one letter misread or not."""
 ENOUGH_TEXT = 12
-"""Characters that must have been read in both photos before their words can part them."""
+"""Characters that must have been read in two pages of a burst before they are compared."""
 SAME_TEXT = 0.5
-"""Share of the shorter text's pieces that the other must hold: letters are misread in copies."""
+"""Share of the shorter page's pieces that the other must hold."""
 PIECE = 5
 """Characters of a piece: more than most words have, so that their order counts too."""
+MOST_TEXT = 1000
+"""Characters of a text that are compared."""
 
 
 def collapse(hits: Sequence[Hit], looks: Mapping[int, Look]) -> tuple[Hit, ...]:
@@ -45,20 +56,21 @@ def collapse(hits: Sequence[Hit], looks: Mapping[int, Look]) -> tuple[Hit, ...]:
 
     No photo is lost: each is a hit or among the `copies` of one.
     """
-    known = [hit for hit in hits if _has_fingerprint(looks.get(hit.photo.id))]
-    place = {hit.photo.id: n for n, hit in enumerate(known)}
-    same = _same(known, [looks[hit.photo.id] for hit in known])
+    seen = [hit for hit in hits if _has_fingerprint(looks.get(hit.photo.id))]
+    place = {hit.photo.id: n for n, hit in enumerate(seen)}
+    likeness = _Likeness(seen, [looks[hit.photo.id] for hit in seen])
     shown: list[list[Hit]] = []
-    first_of: list[int] = []
-    """The place in `known` of each shown hit; -1: it has no fingerprint."""
+    stands_at: dict[int, int] = {}
+    """Where in `shown` one stands for others, by its place in `seen`."""
     for hit in hits:
-        n = place.get(hit.photo.id, -1)
-        mine = (k for k, first in enumerate(first_of) if n >= 0 and first >= 0 and same[first, n])
-        if (at := next(mine, None)) is not None:
-            shown[at].append(hit)
-        else:
-            shown.append([hit])
-            first_of.append(n)
+        n = place.get(hit.photo.id)
+        first = next((k for k in stands_at if n is not None and likeness.same(k, n)), None)
+        if first is not None:
+            shown[stands_at[first]].append(hit)
+            continue
+        if n is not None:
+            stands_at[n] = len(shown)
+        shown.append([hit])
     return tuple(_standing_for(rank, each) for rank, each in enumerate(shown, start=1))
 
 
@@ -74,16 +86,25 @@ def _standing_for(rank: int, hits: Sequence[Hit]) -> Hit:
     return replace(first, copies=tuple(rest))
 
 
-def _same(hits: Sequence[Hit], looks: Sequence[Look]) -> NDArray[np.bool_]:
-    """(n, n): which of these photos, all with fingerprints, are the same."""
-    far = perceptual.distances([look.fingerprint for look in looks if look.fingerprint])
-    same = far <= SAME
-    bursts = _bursts(hits)
-    for a, b in np.argwhere(np.triu(far <= BURST_SAME, 1)).tolist():
-        alike = same[a, b] or (bursts[a] == bursts[b] and _mean_the_same(looks[a], looks[b]))
-        one_group = hits[a].photo.post.group == hits[b].photo.post.group
-        same[a, b] = same[b, a] = alike and one_group and not says_other_things(looks[a], looks[b])
-    return same
+class _Likeness:
+    """Which of an answer's photos, all with fingerprints, are the same."""
+
+    def __init__(self, hits: Sequence[Hit], looks: Sequence[Look]) -> None:
+        prints = [look.fingerprint for look in looks if look.fingerprint is not None]
+        self._far = perceptual.distances(prints)
+        self._looks = looks
+        self._bursts = _bursts(hits)
+        self._groups = [hit.photo.post.group for hit in hits]
+
+    def same(self, a: int, b: int) -> bool:
+        """Words are looked at last: comparing them takes longest."""
+        far, one, other = self._far[a, b], self._looks[a], self._looks[b]
+        if far > BURST_SAME or self._groups[a] != self._groups[b]:
+            return False
+        if far <= SAME:
+            return not has_other_words(one, other)
+        in_burst = self._bursts[a] == self._bursts[b]
+        return in_burst and _mean_the_same(one, other) and reads_alike(one, other)
 
 
 def _bursts(hits: Sequence[Hit]) -> list[int]:
@@ -108,14 +129,36 @@ def _mean_the_same(a: Look, b: Look) -> bool:
     return float(a.vector @ b.vector) >= BURST_COSINE
 
 
-def says_other_things(a: Look, b: Look) -> bool:
-    """Whether text was read in both, and not the same."""
-    one, other = a.text or "", b.text or ""
-    if min(len(one), len(other)) < ENOUGH_TEXT:
+def has_other_words(one: Look, other: Look) -> bool:
+    """Whether most of what was read in two copies is something else. No, if too little was."""
+    fewer, more = sorted((_words(one.text or ""), _words(other.text or "")), key=len)
+    if len(fewer) < ENOUGH_WORDS:
         return False
-    fewer, more = sorted((_pieces(one), _pieces(other)), key=len)
-    return len(fewer & more) < SAME_TEXT * len(fewer)
+    spelt = frozenset().union(*more)
+    known = sum(not word.isdisjoint(spelt) for word in fewer)
+    return known < SAME_WORDS * len(fewer)
 
 
-def _pieces(text: str) -> set[str]:
-    return {text[n : n + PIECE] for n in range(len(text) - PIECE + 1)}
+def reads_alike(one: Look, other: Look) -> bool:
+    """Whether two pages say the same in the same order, as far as they say anything."""
+    fewer, more = sorted(((one.text or "")[:MOST_TEXT], (other.text or "")[:MOST_TEXT]), key=len)
+    if len(fewer) < ENOUGH_TEXT:
+        return True
+    pieces = {fewer[n : n + PIECE] for n in range(len(fewer) - PIECE + 1)}
+    return sum(piece in more for piece in pieces) >= SAME_TEXT * len(pieces)
+
+
+@lru_cache(2048)
+def _words(text: str) -> tuple[frozenset[str], ...]:
+    """Words of four letters and more, and the pairs of characters in runs of Chinese.
+
+    Each word with what is left of it without one letter, so that spellings that are one letter
+    apart have something in common (SymSpell, Garbe 2012).
+    """
+    found: dict[frozenset[str], None] = {}
+    for run in re.findall(r"[^\W\d_]{2,}", text[:MOST_TEXT]):
+        if is_ideographic(run[0]):
+            found |= dict.fromkeys(frozenset((run[n : n + 2],)) for n in range(len(run) - 1))
+        elif len(run) >= 4:
+            found[frozenset((run, *(run[:n] + run[n + 1 :] for n in range(len(run)))))] = None
+    return tuple(found)[:MOST_WORDS]

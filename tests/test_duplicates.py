@@ -236,14 +236,21 @@ def test_a_burst_collapses_and_the_same_place_later_does_not() -> None:
     assert ids(collapse(burst(10), seen | {2: Look(looks[1])})) == [[1], [2]], "no model, no burst"
     unread = seen | {2: Look(looks[1], v, None)}
     assert ids(collapse(burst(10), unread)) == [[1], [2]], "they may be two pages of words"
+    texts = ("milk 1.20 bread 2.00 total 3.20", "bread 2.00 milk 7.10 cake 9.99 total 19.09")
+    pages = {n: Look(looks[n - 1], v, text) for n, text in enumerate(texts, start=1)}
+    assert ids(collapse(burst(10), pages)) == [[1], [2]], "two receipts"
 
 
 def test_the_same_picture_with_other_words_is_another() -> None:
     same = _PRINTS[0]
-    memes = {1: Look(same, None, "when the build is green"), 2: Look(same, None, "friday 17:55")}
+    green, late = "when the build is green", "nobody leaves early on friday"
+    memes = {1: Look(same, None, green), 2: Look(same, None, late)}
     assert len(collapse([hit(1), hit(2)], memes)) == 2
-    misread = {1: memes[1], 2: Look(same, None, "when tne build is gree")}
-    assert len(collapse([hit(1), hit(2)], misread)) == 1
+    for misread in ("when tne buiid is gree", "wnen 17", "台创平安 build is green"):
+        assert len(collapse([hit(1), hit(2)], {1: memes[1], 2: Look(same, None, misread)})) == 1
+    signs = {1: Look(same, None, "开往汽车总站"), 2: Look(same, None, "开桂汽车总站 市镇公交")}
+    assert len(collapse([hit(1), hit(2)], signs)) == 1
+    assert len(collapse([hit(1), hit(2)], signs | {2: Look(same, None, "欢迎光临小店")})) == 2
     for text in (None, "", "the"):
         assert len(collapse([hit(1), hit(2)], {1: memes[1], 2: Look(same, None, text)})) == 1
 
