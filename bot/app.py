@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import stat
@@ -155,7 +156,7 @@ async def _at_work(
             app.adapters.update({chat.platform: chat for chat in live})
             await stack.enter_async_context(app.indexer().running())
             grace = timedelta(days=chosen.keep_after_leaving_days)
-            loading = asyncio.create_task(app.loader.load_until_there(insist=bool(live)))
+            loading = asyncio.create_task(_load(app, insist=bool(live)))
             cleaning = asyncio.create_task(erase_left_groups(app.store.groups, grace))
             try:
                 yield app, live, loading
@@ -163,6 +164,14 @@ async def _at_work(
                 loading.cancel()
                 cleaning.cancel()
                 await asyncio.gather(loading, cleaning, return_exceptions=True)
+
+
+async def _load(app: App, insist: bool) -> None:
+    """Bring the model in, and work out what its first question would have to wait for."""
+    await app.loader.load_until_there(insist=insist)
+    if (encoder := app.memory.model.encoder) is not None:
+        with contextlib.suppress(ShoeboxError):
+            await app.memory.prepare(encoder)
 
 
 async def _web_chat(chosen: Settings, app: App, page: str = "") -> None:

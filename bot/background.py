@@ -9,7 +9,7 @@ against two cohorts that are known to fit nothing, as speaker recognition does w
 - pictures that show nothing: blank, shaded, noise, shapes. The plain ones among them also tell
   which of a group's photos are blank frames.
 
-Both are embedded once per model, when the first question needs them.
+Both are embedded once per model, as soon as there is one.
 """
 
 from __future__ import annotations

@@ -127,6 +127,10 @@ class PhotoMemory:
         """Set at the next reason to look for work; ask for it before looking."""
         return self._news
 
+    async def prepare(self, encoder: Encoder) -> None:
+        """Work out beforehand what the first question to a model would have to wait for."""
+        await self._backgrounds.of(encoder)
+
     def wake(self) -> None:
         """Tell everyone who waits for work that there may be some."""
         self._news.set()
