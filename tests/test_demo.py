@@ -85,7 +85,8 @@ async def test_the_demo_finds_the_birthday_cakes(tmp_path: Path) -> None:
         await embedded(tmp_path)
         await say(page, "/find birthday cake")
         await expect(page.locator(".question").last).to_contain_text("birthday cake")
-        await expect(page.locator(".message").last.locator(".find")).to_have_count(3)
+        finds = page.locator(".message").last.locator(".find")
+        await expect(finds).to_have_count(3, timeout=30_000)
         await expect(page.locator(".message").last.locator(".find img").last).to_be_visible()
     done = subprocess.run(
         [sys.executable, "-m", "bot", "find", "生日蛋糕", "--group", "demo", "--json"],
