@@ -45,7 +45,7 @@ from storage.sqlite import SqliteStore
 
 SCENES, LEFT_OUT, SEED = 2000, 60, 6
 TOP = 3
-STEPS = ("meaning only", "+ text", "+ captions", "+ replies and names", "+ duplicates collapsed")
+STEPS = ("meaning only", "+ text", "+ captions", "+ replies", "+ duplicates collapsed")
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
 BAR_FALSE, BAR_MISSED, BAR_GAIN = 0.05, 0.05, 0.15
 
