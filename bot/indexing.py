@@ -46,7 +46,7 @@ class Indexer:
         self._memory = memory
         self._adapters = adapters
         self._decoder = decoder
-        self._originals = _Originals(KEPT_BYTES)
+        self._originals = _Originals(KEPT_BYTES, self._fetch)
         self._complete_for: str | None = None
 
     @asynccontextmanager
@@ -63,6 +63,10 @@ class Indexer:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._originals.close()
+
+    async def _fetch(self, job: Job) -> bytes:
+        return await fetch(self._adapters, job.ref)
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` whenever there may be some; what fails is tried again after a pause."""
@@ -147,8 +151,7 @@ class Indexer:
                 return
             job = jobs[0]
             try:
-                data = self._originals.get(job.photo) or await fetch(self._adapters, job.ref)
-                seen = await self._decoder.fingerprint(data)
+                seen = await self._decoder.fingerprint(await self._originals.get(job))
             except FetchFailed as failure:
                 await self._fingerprint_later(job, failure)
             except NotAPhoto:
@@ -165,15 +168,11 @@ class Indexer:
 
     async def _original(self, job: Job) -> bytes | None:
         """The photo's bytes, or None when it has to wait or was given up."""
-        if (kept := self._originals.get(job.photo)) is not None:
-            return kept
         try:
-            data = await fetch(self._adapters, job.ref)
+            return await self._originals.get(job)
         except FetchFailed as failure:
             await self._try_later(job, failure)
             return None
-        self._originals.keep(job.photo, data)
-        return data
 
     async def _try_later(self, job: Job, failure: FetchFailed) -> None:
         if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
@@ -195,17 +194,40 @@ class Indexer:
 
 
 class _Originals:
-    """A bounded memory of fetched bytes; the oldest go first."""
+    """A bounded memory of fetched bytes; the oldest go first. What several tasks want at the same
+    time is fetched once."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, fetch: Callable[[Job], Awaitable[bytes]]) -> None:
         self._most = most
+        self._fetch = fetch
         self._size = 0
         self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._coming: dict[int, asyncio.Task[bytes]] = {}
 
-    def get(self, photo: int) -> bytes | None:
-        return self._kept.get(photo)
+    async def get(self, job: Job) -> bytes:
+        """A photo's bytes. Raises FetchFailed."""
+        if (kept := self._kept.get(job.photo)) is not None:
+            return kept
+        if job.photo not in self._coming:
+            self._coming[job.photo] = asyncio.create_task(self._bring(job))
+        return await asyncio.shield(self._coming[job.photo])
 
-    def keep(self, photo: int, data: bytes) -> None:
+    async def close(self) -> None:
+        """Fetch nothing more."""
+        coming = list(self._coming.values())
+        for task in coming:
+            task.cancel()
+        await asyncio.gather(*coming, return_exceptions=True)
+
+    async def _bring(self, job: Job) -> bytes:
+        try:
+            data = await self._fetch(job)
+            self._keep(job.photo, data)
+            return data
+        finally:
+            del self._coming[job.photo]
+
+    def _keep(self, photo: int, data: bytes) -> None:
         self.drop(photo)
         self._kept[photo] = data
         self._size += len(data)
