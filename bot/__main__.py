@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -142,8 +144,8 @@ def _serve(chosen: Settings, demo: bool) -> int:
             if not task.cancelling():  # a second signal must not cut the clean stop short
                 task.cancel()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):  # Windows has none
+        if sys.platform != "win32":  # its event loop takes no signals
+            for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, stop)
         with contextlib.suppress(asyncio.CancelledError):
             await (app.demo(chosen, terminal.demo_bar()) if demo else app.serve(chosen))
@@ -246,5 +248,18 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def _end(code: int) -> NoReturn:
+    """A load or a download may still be in native code, in a daemon thread. An interpreter that
+    is taken down under it aborts, so then the process ends without that.
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # whoever read us has gone
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

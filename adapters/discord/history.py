@@ -36,6 +36,8 @@ NOTE = "history"
 NAME = "/history"
 PAGE_PAUSE = 0.5
 """Seconds between two pages, so that everything else goes first."""
+CLOSE_SECONDS = 3.0
+"""A stop waits so long for a page that is being read, so that its photos are counted once."""
 TELL_SECONDS = 5.0
 """Between two edits of the message that shows how far it is."""
 ALL = 0
@@ -130,9 +132,11 @@ class History:
             self._start(guild, Progress(**json.loads(kept)))
 
     async def close(self) -> None:
-        """Stop; the notes say where to go on."""
+        """Stop after the page that is being read; the notes say where to go on."""
         self._is_closed = True
         tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -175,6 +179,8 @@ class History:
                     last = page.messages < PAGE
                     progress.reached[str(source.id)] = ALL if last else page.first or ALL
                 await self._note(guild, progress.text())
+                if self._is_closed:
+                    return
                 await teller.tell(number)
                 await asyncio.sleep(PAGE_PAUSE)
         await teller.say(_done(progress, len(sources), closed + progress.skipped))

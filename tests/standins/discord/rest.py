@@ -82,7 +82,7 @@ class Rest:
             if sum(upload.fp.getbuffer().nbytes for upload in uploads) > LARGEST:
                 raise BackendError(413, 40005, "Request entity too large")
             result = answer(call)
-        except (RouteNotImplemented, UnsupportedField, NotImplementedError) as gap:
+        except (RouteNotImplemented, UnsupportedField) as gap:
             state.gaps.append(f"{called}: {gap}")
             return error_response(501, 0, str(gap))
         except BackendError as error:
