@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.errors import FetchFailed, PhotoGone, SettingsError
 from bot.language import say, to_say
-from bot.photos import FetchFailed, PhotoGone, PhotoRef, Post, SettingsError
+from bot.photos import PhotoRef, Post
 
 PLATFORM = "file"
 CHANNEL = "import"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from adapters.files import CHANNEL, Files, as_post, local_group, look_at, photo_files
 from bot.decoder import Decoder
+from bot.errors import FetchFailed
 from bot.memory import PhotoMemory
-from bot.photos import FetchFailed, Post, Task
+from bot.photos import Post, Task
 
 REPORT_SECONDS = 0.5
 STALLED_SECONDS = 60.0

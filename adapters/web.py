@@ -22,8 +22,8 @@ from adapters.web_guard import Guard
 from adapters.web_page import pages
 from adapters.web_rooms import Rooms
 from adapters.web_routes import routes
+from bot.errors import SettingsError
 from bot.memory import PhotoMemory
-from bot.photos import SettingsError
 from bot.settings import is_loopback
 from storage.chatlog import ChatLog
 

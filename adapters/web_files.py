@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from bot.errors import ShoeboxError, StoreError
 from bot.language import say
-from bot.photos import ShoeboxError, StoreError
 from storage.chatlog import Attachment
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -9,8 +9,8 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
+from bot.answers import more_like_it
 from bot.language import say
-from bot.photos import more_like_it
 from storage.chatlog import Find, Message, Reply
 
 COLOURS = 8

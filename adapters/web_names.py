@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from adapters.files import LOCAL, local_group
+from bot.errors import NameRefused
 from bot.language import count, say, to_say
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, NameRefused, StoredPhoto
+from bot.photos import EVERYONE, StoredPhoto
 from storage.chatlog import ChatLog
 
 CHANNEL = "main"

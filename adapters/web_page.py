@@ -14,9 +14,9 @@ from adapters.web_message import tag
 from adapters.web_rooms import MAX_NAME, Rooms
 from adapters.web_window import RoomWindow
 from adapters.web_words import for_browser
+from bot.errors import StoreError
 from bot.language import Language, say, speak, speaking
 from bot.memory import PhotoMemory
-from bot.photos import StoreError
 from storage.chatlog import ChatLog
 
 NOTICE_EVERY = 2.0

@@ -12,9 +12,11 @@ from urllib.parse import quote
 from adapters.files import LOCAL, local_group
 from adapters.web_files import UploadRefused, WebFiles
 from adapters.web_names import CHANNEL, Names
+from bot.answers import Hit
+from bot.errors import ShoeboxError, StoreError
 from bot.language import count, photos, say, speak, to_say
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, Group, Hit, PhotoRef, Post, Query, ShoeboxError, StoreError
+from bot.photos import EVERYONE, Group, PhotoRef, Post, Query
 from storage.chatlog import ChatLog, Find, Message, Reply, together
 
 MAX_TEXT = 4000

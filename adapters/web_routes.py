@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect
 from adapters.files import LOCAL
 from adapters.web_files import MAX_BYTES, UploadRefused, WebFiles, too_large
 from adapters.web_rooms import Rooms
+from bot.errors import FetchFailed, NotAPhoto, PhotoGone, SettingsError, ShoeboxError
 from bot.language import say, speak
 from bot.memory import PhotoMemory
-from bot.photos import FetchFailed, NotAPhoto, PhotoGone, SettingsError, ShoeboxError
 from storage.chatlog import ChatLog
 
 MAX_JSON = 64 * 1024

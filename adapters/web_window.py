@@ -11,8 +11,8 @@ from nicegui.element import Element
 from adapters.web_files import UploadRefused
 from adapters.web_message import draw_message, tag
 from adapters.web_rooms import Rooms
+from bot.errors import ShoeboxError, StoreError
 from bot.language import Language, speaking
-from bot.photos import ShoeboxError, StoreError
 from storage.chatlog import ChatLog, Message
 
 PAGE = 40

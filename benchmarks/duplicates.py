@@ -30,8 +30,10 @@ from numpy.typing import NDArray
 from benchmarks import pictures
 from benchmarks.pictures import RECOMPRESSED, Original
 from bot import images, perceptual
+from bot.candidates import Look
 from bot.duplicates import BURST_COSINE, BURST_SAME, SAME, has_other_words, reads_alike
-from bot.photos import ImageSpec, Look, Pixels, ShoeboxError, Vector
+from bot.errors import ShoeboxError
+from bot.photos import ImageSpec, Pixels, Vector
 from bot.words import fold
 
 SEED = 4_000_037

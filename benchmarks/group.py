@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks import saying
-from bot.photos import PhotoGone, PhotoRef, Post
+from bot.errors import PhotoGone
+from bot.photos import PhotoRef, Post
 from bot.starter.concepts import Concept, concepts
 from bot.starter.scenes import Painter, Scene, compose
 

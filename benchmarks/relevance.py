@@ -35,10 +35,14 @@ import numpy as np
 from benchmarks.group import GROUP, Drawn, Shelf, absent, draw
 from benchmarks.questions import BY_WORDS, WITHOUT_ANSWER, Question, ask
 from bot import clip, duplicates, fitting, ranking
+from bot.answers import Answer
+from bot.candidates import Candidates
 from bot.decoder import Decoder
+from bot.errors import ShoeboxError
 from bot.indexing import Indexer
-from bot.memory import ModelState, PhotoMemory
-from bot.photos import EVERYONE, Answer, Candidates, Query, ShoeboxError
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
+from bot.photos import EVERYONE, Query
 from bot.starter import families, files
 from bot.starter.scenes import Painter
 from storage.sqlite import SqliteStore

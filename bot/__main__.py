@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot import __version__, settings
-from bot.photos import ShoeboxError
+from bot.errors import ShoeboxError
 from bot.settings import Settings
 
 WRONG_USE = 2

@@ -19,28 +19,19 @@ from adapters.files import CHANNEL, Files, content_of
 from adapters.folder import FolderImport, ImportSummary
 from adapters.folder import Progress as ImportProgress
 from bot import clip, models, settings, zeroshot
+from bot.answers import Answer, Verdict
 from bot.decoder import Decoder
+from bot.errors import SettingsError, ShoeboxError, StoreError
 from bot.housekeeping import erase_left_groups
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
 from bot.loader import ModelLoader
 from bot.loader import Progress as DownloadProgress
 from bot.lock import IndexerLock
-from bot.memory import ModelState, PhotoMemory
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from bot.models import ModelPresence, Presence
-from bot.photos import (
-    EVERYONE,
-    Answer,
-    GroupStatus,
-    Name,
-    PhotoRef,
-    Query,
-    SettingsError,
-    ShoeboxError,
-    StoreError,
-    Task,
-    Verdict,
-)
+from bot.photos import EVERYONE, GroupStatus, Name, PhotoRef, Query, Task
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
 from bot.starter import files as starter

@@ -20,7 +20,8 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.photos import Background, Pixels
+from bot.candidates import Background
+from bot.photos import Pixels
 from bot.ports import Encoder
 
 TEXTS = (

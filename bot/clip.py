@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bot import modelfolder, models, torchvision_nms
+from bot.errors import ModelUnavailable
 from bot.hub import Hub, Progress
 from bot.modelfolder import Hashes, ModelFolder
 from bot.models import ModelPresence, Recipe
 from bot.onethread import Closed, OneThread, Urgency
-from bot.photos import Calibration, ImageSpec, Model, ModelUnavailable, Pixels, Vector
+from bot.photos import Calibration, ImageSpec, Model, Pixels, Vector
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,8 @@ from typing import Self
 import numpy as np
 
 from bot import perceptual
-from bot.photos import ImageSpec, NotAPhoto, Pixels
+from bot.errors import NotAPhoto
+from bot.photos import ImageSpec, Pixels
 from bot.sandbox import Sandbox, SandboxBroken
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from bot import perceptual
-from bot.photos import Hit, Look
+from bot.answers import Hit
+from bot.candidates import Look
 from bot.words import is_ideographic
 
 SAME = 0.28

@@ -24,7 +24,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.photos import Calibration, Candidate, Candidates
+from bot.candidates import Candidate, Candidates
+from bot.photos import Calibration
 
 HEIGHT, LEAD, PULL = 1.0, 0.9, 0.1
 MOST_LEAD = 3.5

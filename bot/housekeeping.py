@@ -6,7 +6,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
-from bot.photos import StoreError
+from bot.errors import StoreError
 from bot.ports import GroupStore
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from bot.photos import HubUnreachable, ModelUnavailable
+from bot.errors import HubUnreachable, ModelUnavailable
 
 T = TypeVar("T")
 

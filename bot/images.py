@@ -16,8 +16,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from bot import perceptual
+from bot.errors import NotAPhoto
 from bot.language import to_say
-from bot.photos import ImageSpec, NotAPhoto, Pixels
+from bot.photos import ImageSpec, Pixels
 
 MAX_BYTES = 64 * 1024 * 1024
 """Largest file that is looked at; the biggest phone photos (200 megapixels) are under it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,8 +15,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from bot.decoder import Decoder
-from bot.memory import PhotoMemory, fetch
-from bot.photos import FetchFailed, Job, NotAPhoto, PhotoGone, Pixels, ShoeboxError, Task
+from bot.errors import FetchFailed, NotAPhoto, PhotoGone, ShoeboxError
+from bot.memory import PhotoMemory
+from bot.originals import Originals, fetch
+from bot.photos import Job, Pixels, Task
 from bot.ports import ChatAdapter, Encoder, PhotoStore
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Indexer:
         self._memory = memory
         self._adapters = adapters
         self._decoder = decoder
-        self._originals = _Originals(KEPT_BYTES, self._fetch)
+        self._originals = Originals(KEPT_BYTES, self._fetch)
         self._complete_for: str | None = None
 
     @asynccontextmanager
@@ -191,48 +192,3 @@ class Indexer:
         log.info("photo %d is not kept: %s", job.photo, reason)
         self._originals.drop(job.photo)
         await self._store.refuse(job.photo, reason, final=True)
-
-
-class _Originals:
-    """A bounded memory of fetched bytes; the oldest go first. What several tasks want at the same
-    time is fetched once."""
-
-    def __init__(self, most: int, fetch: Callable[[Job], Awaitable[bytes]]) -> None:
-        self._most = most
-        self._fetch = fetch
-        self._size = 0
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
-        self._coming: dict[int, asyncio.Task[bytes]] = {}
-
-    async def get(self, job: Job) -> bytes:
-        """A photo's bytes. Raises FetchFailed."""
-        if (kept := self._kept.get(job.photo)) is not None:
-            return kept
-        if job.photo not in self._coming:
-            self._coming[job.photo] = asyncio.create_task(self._bring(job))
-        return await asyncio.shield(self._coming[job.photo])
-
-    async def close(self) -> None:
-        """Fetch nothing more."""
-        coming = list(self._coming.values())
-        for task in coming:
-            task.cancel()
-        await asyncio.gather(*coming, return_exceptions=True)
-
-    async def _bring(self, job: Job) -> bytes:
-        try:
-            data = await self._fetch(job)
-            self._keep(job.photo, data)
-            return data
-        finally:
-            del self._coming[job.photo]
-
-    def _keep(self, photo: int, data: bytes) -> None:
-        self.drop(photo)
-        self._kept[photo] = data
-        self._size += len(data)
-        while self._size > self._most:
-            self.drop(next(iter(self._kept)))
-
-    def drop(self, photo: int) -> None:
-        self._size -= len(self._kept.pop(photo, b""))

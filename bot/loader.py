@@ -9,9 +9,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
+from bot.errors import HubUnreachable, ModelUnavailable
 from bot.language import to_say
-from bot.memory import ModelState
-from bot.photos import HubUnreachable, ModelUnavailable
+from bot.model_state import ModelState
 from bot.ports import Encoder
 from bot.starter import files as starter
 

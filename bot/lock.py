@@ -10,7 +10,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from bot.photos import StoreError
+from bot.errors import StoreError
 
 
 class IndexerLock:

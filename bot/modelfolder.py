@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.photos import ModelUnavailable
+from bot.errors import ModelUnavailable
 
 CONFIG = "open_clip_config.json"
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from bot import modelfolder
+from bot.errors import ModelUnavailable
 from bot.hub import Hub, Progress, RemoteFile
 from bot.modelfolder import CONFIG, ModelFolder
-from bot.photos import ModelUnavailable
 from bot.starter import files as starter
 
 LOCAL = "local-dir:"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 
 from bot import words
+from bot.errors import NameRefused
 from bot.language import count, say
-from bot.photos import Audience, Name, NameRefused, StoredPhoto
+from bot.photos import Audience, Name, StoredPhoto
 from bot.ports import NameStore
 from bot.ranking import FILLERS
 

@@ -6,19 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from bot.answers import Hit
+from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
     Audience,
-    Background,
     Calibration,
-    Candidates,
     Group,
     GroupStatus,
-    Hit,
     ImageSpec,
     Job,
-    Look,
-    Meant,
     Model,
     Name,
     Only,

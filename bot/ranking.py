@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot import fitting
-from bot.photos import Calibration, Candidate, Candidates, Hit, Signal, StoredPhoto
+from bot.answers import Hit, Signal
+from bot.candidates import Candidate, Candidates
+from bot.photos import Calibration, StoredPhoto
 from bot.words import is_ideographic
 
 MEANING_WEIGHT = 0.7

@@ -14,7 +14,7 @@ import struct
 import sys
 from typing import Any
 
-from bot.photos import NotAPhoto, ShoeboxError
+from bot.errors import NotAPhoto, ShoeboxError
 
 LENGTHS = struct.Struct(">IQ")
 MAX_REPLY = 512 * 1024 * 1024

@@ -9,8 +9,9 @@ import sys
 from typing import Any, BinaryIO
 
 from bot import images
+from bot.errors import NotAPhoto
 from bot.ocr import TextReader
-from bot.photos import ImageSpec, NotAPhoto
+from bot.photos import ImageSpec
 from bot.sandbox import LENGTHS
 
 Reply = tuple[dict[str, Any], bytes]

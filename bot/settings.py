@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bot.errors import SettingsError
 from bot.language import ENGLISH, fitting, languages
-from bot.photos import SettingsError
 
 DEFAULT_MODEL = "ViT-B-32-SigLIP2-256/webli"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

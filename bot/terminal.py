@@ -10,9 +10,10 @@ from typing import Any
 
 from adapters.files import Files
 from adapters.folder import ImportSummary
+from bot.answers import Answer, Hit, Verdict
 from bot.app import Check
 from bot.models import ModelPresence, Presence
-from bot.photos import Answer, GroupStatus, Hit, Name, Task, Verdict
+from bot.photos import GroupStatus, Name, Task
 
 MOST_REASONS = 10
 """Refused photos that are listed; `status --json` lists all."""

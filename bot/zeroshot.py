@@ -14,8 +14,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bot.answers import Share, Verdict
 from bot.language import say, to_say
-from bot.photos import Share, Vector, Verdict
+from bot.photos import Vector
 from bot.ports import Encoder
 from bot.words import fold, is_ideographic
 

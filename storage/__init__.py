@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.photos import SettingsError
+from bot.errors import SettingsError
 
 if TYPE_CHECKING:
     from storage.sqlite import SqliteStore

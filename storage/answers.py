@@ -8,8 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from bot.answers import Hit, Signal
+from bot.errors import AnswerGone
 from bot.language import say
-from bot.photos import AnswerGone, Audience, Hit, Signal
+from bot.photos import Audience
 from storage.connection import Database
 from storage.rows import row, rows, stored_photos, value
 from storage.search import Scope

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiosqlite
 
-from bot.photos import StoreError
+from bot.errors import StoreError
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process that writes."""

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 
 import aiosqlite
 
-from bot.photos import Look, Model
+from bot.candidates import Look
+from bot.photos import Model
 from storage.rows import rows
 from storage.vectors import from_blob
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.photos import Group, GroupStatus, Refusal, UnknownGroup
+from bot.errors import UnknownGroup
+from bot.photos import Group, GroupStatus, Refusal
 from storage.connection import Database
 from storage.rows import row, rows, value
 

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Sequence
 import aiosqlite
 import numpy as np
 
+from bot.candidates import Meant
+from bot.errors import NameRefused
 from bot.language import say
-from bot.photos import ALL, Audience, Meant, Model, Name, NameRefused, Only, Vector
+from bot.photos import ALL, Audience, Model, Name, Only, Vector
 from storage.connection import Database
 from storage.rows import row, rows, value
 from storage.search import BLOCK, Scope

@@ -8,7 +8,8 @@ from datetime import UTC
 
 import aiosqlite
 
-from bot.photos import ALL, Audience, Background, Model, Only, Vector
+from bot.candidates import Background
+from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.vectors import Cosines
 from storage.wording import holds
 

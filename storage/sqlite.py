@@ -13,16 +13,11 @@ from typing import Self
 
 import aiosqlite
 
+from bot.candidates import Background, Candidate, Candidates, Level, Look, Meant
 from bot.photos import (
     ALL,
     Audience,
-    Background,
-    Candidate,
-    Candidates,
     Job,
-    Level,
-    Look,
-    Meant,
     Model,
     Only,
     PhotoRef,

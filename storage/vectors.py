@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.photos import Background, Level, Vector
+from bot.candidates import Background, Level
+from bot.photos import Vector
 
 LITTLE_ENDIAN = np.dtype("<f4")
 

@@ -19,7 +19,8 @@ from adapters.discord.places import group_id
 from adapters.trouble import Trouble
 from bot.decoder import Decoder
 from bot.indexing import Indexer
-from bot.memory import ModelState, PhotoMemory
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from bot.photos import PhotoRef, StoredPhoto
 from bot.ports import Encoder
 from storage.sqlite import SqliteStore

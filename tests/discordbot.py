@@ -24,9 +24,10 @@ from discord.http import Route
 from adapters.discord.chat import DiscordChat, DiscordSettings
 from adapters.discord.places import group_id
 from bot.decoder import Decoder
+from bot.errors import StoreError
 from bot.indexing import Indexer
-from bot.memory import ModelState, PhotoMemory
-from bot.photos import StoreError
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from storage.sqlite import SqliteStore
 from tests.pictures import photo
 from tests.standins.discord import Channel, DiscordStandin, Guild, Message

@@ -15,7 +15,8 @@ from pathlib import Path
 from adapters.telegram.chat import TelegramChat, TelegramSettings
 from bot.decoder import Decoder
 from bot.indexing import Indexer
-from bot.memory import ModelState, PhotoMemory
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from bot.photos import Task
 from bot.ports import Encoder
 from storage.sqlite import SqliteStore

@@ -13,23 +13,14 @@ import pytest
 from PIL import Image
 
 from bot import background, clip, fitting, images
+from bot.answers import Answer
 from bot.background import Backgrounds
+from bot.candidates import Candidate, Candidates, Level
 from bot.decoder import Decoder
-from bot.memory import ModelState, PhotoMemory
-from bot.photos import (
-    EVERYONE,
-    Answer,
-    Calibration,
-    Candidate,
-    Candidates,
-    Level,
-    ModelUnavailable,
-    PhotoRef,
-    Pixels,
-    Post,
-    Query,
-    Vector,
-)
+from bot.errors import ModelUnavailable
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
+from bot.photos import EVERYONE, Calibration, PhotoRef, Pixels, Post, Query, Vector
 from bot.starter import families, files
 from bot.starter.concepts import concept
 from bot.starter.scenes import BACKDROPS, Painter, arrange

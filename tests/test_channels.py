@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.answers import Hit, Signal
 from bot.decoder import Decoder
-from bot.memory import ModelState, PhotoMemory
-from bot.photos import ALL, EVERYONE, AnswerGone, Audience, Hit, Only, Query, Signal
+from bot.errors import AnswerGone
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
+from bot.photos import ALL, EVERYONE, Audience, Only, Query
 from storage.sqlite import SqliteStore
 from tests.test_store import a_post
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.photos import StoreError
+from bot.errors import StoreError
 from storage.chatlog import Attachment, ChatLog, Find, Reply
 
 NOON = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)

@@ -18,9 +18,10 @@ import pytest
 
 from bot import clip, models, onethread
 from bot.clip import ClipEncoder, Network
+from bot.errors import ModelUnavailable
 from bot.modelfolder import read
 from bot.models import Presence
-from bot.photos import ImageSpec, Model, ModelUnavailable, Pixels, Vector
+from bot.photos import ImageSpec, Model, Pixels, Vector
 from tests.standins.hub import HubStandin
 from tests.tinyclip import copy_model, save_tiny_clip, tiny_config
 

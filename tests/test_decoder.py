@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.decoder import Decoder
-from bot.photos import ImageSpec, NotAPhoto
+from bot.errors import NotAPhoto
+from bot.photos import ImageSpec
 from bot.sandbox import Sandbox, SandboxBroken
 from tests.pictures import encoded, photo, png_claiming, scene, sign
 

@@ -21,7 +21,7 @@ from adapters.discord.client import Client
 from adapters.discord.places import person_id
 from adapters.trouble import Trouble
 from bot import clip
-from bot.photos import StoreError
+from bot.errors import StoreError
 from bot.starter import files
 from tests.discord import CDN, Scene, Shown, scene
 from tests.pictures import photo

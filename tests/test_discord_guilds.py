@@ -13,7 +13,7 @@ from simcord.backend import serializers
 from adapters.discord import text
 from adapters.discord.places import group_id
 from adapters.discord.token import HIDDEN
-from bot.photos import TokenRefused
+from bot.errors import TokenRefused
 from tests.discordbot import Family, Working, bot_process, until, working
 from tests.pictures import photo
 from tests.standins.discord import Channel, DiscordStandin

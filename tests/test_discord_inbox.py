@@ -9,7 +9,7 @@ import pytest
 
 from adapters.discord import inbox
 from adapters.discord.inbox import Inbox
-from bot.photos import StoreError
+from bot.errors import StoreError
 
 
 class Desk:

@@ -13,7 +13,8 @@ import simcord
 from adapters.discord import text
 from adapters.discord.reading import PAGE
 from bot import clip
-from bot.photos import Group, Name, Share, Verdict
+from bot.answers import Share, Verdict
+from bot.photos import Group, Name
 from bot.starter import files
 from storage.rows import rows
 from tests.discord import Scene, Shown, scene

@@ -12,7 +12,8 @@ import pytest
 from adapters.discord import files, pictures
 from adapters.discord.places import Place, person_id
 from adapters.discord.posts import as_post
-from bot.photos import FetchFailed, PhotoGone, PhotoRef, Post, StoreError
+from bot.errors import FetchFailed, PhotoGone, StoreError
+from bot.photos import PhotoRef, Post
 from tests.discord import Scene, scene
 from tests.pictures import photo
 

@@ -26,23 +26,21 @@ from adapters.files import Files
 from benchmarks import duplicates
 from benchmarks.pictures import RECOMPRESSED
 from bot import images, indexing, perceptual, terminal
+from bot.answers import Answer, Hit, Signal
+from bot.candidates import Look
 from bot.decoder import Decoder
 from bot.duplicates import BURST_SAME, SAME, collapse
-from bot.memory import ModelState, PhotoMemory
+from bot.errors import FetchFailed, PhotoGone
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from bot.photos import (
     EVERYONE,
-    Answer,
     Audience,
-    FetchFailed,
-    Hit,
     ImageSpec,
-    Look,
     Model,
-    PhotoGone,
     PhotoRef,
     Post,
     Query,
-    Signal,
     StoredPhoto,
     Task,
     Vector,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import ModelUnavailable
 from bot.hub import Hub, Patience
-from bot.photos import ModelUnavailable
 from tests.standins.hub import HubStandin
 
 REPO = "someone/thing"

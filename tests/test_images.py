@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from bot import images
-from bot.photos import ImageSpec, NotAPhoto
+from bot.errors import NotAPhoto
+from bot.photos import ImageSpec
 from tests.pictures import encoded, photo, png_claiming, scene
 
 SPEC = ImageSpec((64, 64))

@@ -13,17 +13,16 @@ from PIL import Image
 
 from bot import indexing
 from bot.decoder import Decoder
+from bot.errors import FetchFailed, ModelUnavailable, PhotoGone
 from bot.indexing import Indexer
 from bot.loader import ModelLoader, Progress
-from bot.memory import ModelState, PhotoMemory
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from bot.photos import (
     EVERYONE,
     Calibration,
-    FetchFailed,
     ImageSpec,
     Model,
-    ModelUnavailable,
-    PhotoGone,
     PhotoRef,
     Pixels,
     Post,

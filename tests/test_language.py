@@ -18,6 +18,8 @@ from adapters.discord import text as discord_text
 from adapters.telegram import text as telegram_text
 from adapters.web_words import IN_BROWSER, for_browser
 from bot import language as language_module
+from bot.answers import more_like_it
+from bot.errors import SettingsError
 from bot.language import (
     Language,
     count,
@@ -34,7 +36,7 @@ from bot.language import (
 from bot.language_choice import LanguageChoice
 from bot.locale import __main__ as catalogs
 from bot.periods import Period
-from bot.photos import Group, SettingsError, more_like_it
+from bot.photos import Group
 from bot.settings import DEFAULT_MODEL, from_mapping
 from bot.understanding import hint, script_of
 from storage.sqlite import SqliteStore

@@ -15,22 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import clip
+from bot.answers import Signal
+from bot.candidates import Meant
 from bot.decoder import Decoder
-from bot.memory import ModelState, PhotoMemory
+from bot.errors import NameRefused
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from bot.names import Names, checked, key_of, spoken
-from bot.photos import (
-    ALL,
-    EVERYONE,
-    Audience,
-    Meant,
-    Model,
-    NameRefused,
-    Only,
-    Query,
-    Signal,
-    StoredPhoto,
-    Vector,
-)
+from bot.photos import ALL, EVERYONE, Audience, Model, Only, Query, StoredPhoto, Vector
 from bot.starter import evaluate, families, files
 from bot.starter.concepts import Concept, concept, concepts
 from bot.starter.scenes import Painter, compose

@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import clip
+from bot.answers import Answer, Signal
 from bot.decoder import Decoder
-from bot.memory import ModelState, PhotoMemory
+from bot.memory import PhotoMemory
 from bot.minus import looks_like
+from bot.model_state import ModelState
 from bot.narrowing import people_called
-from bot.photos import EVERYONE, Answer, Audience, Only, PhotoRef, Query, Signal
+from bot.photos import EVERYONE, Audience, Only, PhotoRef, Query
 from bot.starter import evaluate, families, files
 from bot.starter.concepts import concept
 from bot.starter.scenes import Painter, compose

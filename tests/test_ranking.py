@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.photos import Candidate, Candidates, Level, Signal
+from bot.answers import Signal
+from bot.candidates import Candidate, Candidates, Level
 from bot.ranking import Ranked, lookups, rank
 from bot.words import terms
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.answers import Signal
 from bot.decoder import Decoder
-from bot.memory import ModelState, PhotoMemory
-from bot.photos import EVERYONE, Audience, Query, Signal
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
+from bot.photos import EVERYONE, Audience, Query
 from storage.replies import MOST_CHARACTERS, MOST_REPLIES
 from storage.rows import rows
 from storage.sqlite import SqliteStore

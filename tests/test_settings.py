@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.photos import SettingsError
+from bot.errors import SettingsError
 from bot.settings import KEYS, Settings, from_mapping, is_loopback, load, read_env_file
 
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import clip
-from bot.photos import ModelUnavailable, Vector
+from bot.errors import ModelUnavailable
+from bot.photos import Vector
 from bot.starter import evaluate, families, files, fonts
 from bot.starter.captions import caption
 from bot.starter.concepts import concepts

@@ -12,17 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.photos import (
-    EVERYONE,
-    Audience,
-    Model,
-    PhotoRef,
-    Post,
-    StoreError,
-    Task,
-    UnknownGroup,
-    Vector,
-)
+from bot.errors import StoreError, UnknownGroup
+from bot.photos import EVERYONE, Audience, Model, PhotoRef, Post, Task, Vector
 from storage import store_for
 from storage.sqlite import SqliteStore
 

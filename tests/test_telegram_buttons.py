@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from adapters.telegram import text
-from bot.photos import StoreError, Task
+from bot.errors import StoreError
+from bot.photos import Task
 from tests.pictures import photo
 from tests.telegram import scene
 from tests.test_indexing import ColourEncoder

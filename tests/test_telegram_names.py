@@ -11,7 +11,8 @@ import pytest
 from adapters.telegram import text
 from adapters.telegram.posts import group_id
 from bot import clip
-from bot.photos import EVERYONE, Name, Share, Task, Verdict
+from bot.answers import Share, Verdict
+from bot.photos import EVERYONE, Name, Task
 from bot.starter import files
 from storage.rows import rows
 from tests.pictures import photo

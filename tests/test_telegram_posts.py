@@ -8,7 +8,8 @@ import pytest
 
 from adapters import trouble
 from adapters.telegram.posts import Original, group_id
-from bot.photos import PhotoRef, Post, StoredPhoto, StoreError, Task
+from bot.errors import StoreError
+from bot.photos import PhotoRef, Post, StoredPhoto, Task
 from tests.pictures import photo
 from tests.standins.telegram import TelegramWorld
 from tests.telegram import Scene, at_work, scene, serving

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.telegram import text
-from bot.photos import GroupStatus, Hit, PhotoRef, Post, Refusal, Signal, StoredPhoto
+from bot.answers import Hit, Signal
+from bot.photos import GroupStatus, PhotoRef, Post, Refusal, StoredPhoto
 from tests.standins.telegram.rules import entities_of, parse_html
 
 NASTY = st.text(

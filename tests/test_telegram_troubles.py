@@ -20,7 +20,8 @@ from adapters.telegram.bot import Limiter
 from adapters.telegram.chat import TelegramChat, TelegramSettings
 from adapters.telegram.posts import group_id
 from bot import indexing
-from bot.photos import Task, TokenRefused
+from bot.errors import TokenRefused
+from bot.photos import Task
 from tests.pictures import photo
 from tests.standins.telegram import Api, TelegramWorld
 from tests.telegram import at_work, scene, until

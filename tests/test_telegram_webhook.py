@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from adapters.telegram.chat import TelegramChat, TelegramSettings
-from bot.photos import Post, SettingsError, StoreError
+from bot.errors import SettingsError, StoreError
+from bot.photos import Post
 from tests.pictures import photo
 from tests.telegram import scene
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from adapters import token_checks
-from bot.photos import PlatformUnreachable, TokenRefused
+from bot.errors import PlatformUnreachable, TokenRefused
 from bot.settings import Settings
 
 GOOD = "123456:a-good-token"

@@ -15,16 +15,9 @@ from PIL import Image
 
 from adapters import web_files
 from adapters.web_rooms import Rooms, link
-from bot.photos import (
-    EVERYONE,
-    Answer,
-    NotAPhoto,
-    PhotoRef,
-    Post,
-    Query,
-    SettingsError,
-    StoreError,
-)
+from bot.answers import Answer
+from bot.errors import NotAPhoto, SettingsError, StoreError
+from bot.photos import EVERYONE, PhotoRef, Post, Query
 from storage.chatlog import Attachment, ChatLog, now
 from tests.test_indexing import ColourEncoder
 from tests.webchat import Running, Visitor, jpeg, running_chat, visiting

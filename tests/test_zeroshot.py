@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import clip, zeroshot
+from bot.answers import Share
 from bot.decoder import Decoder
-from bot.memory import ModelState, PhotoMemory
-from bot.photos import Calibration, PhotoRef, Share, Vector
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
+from bot.photos import Calibration, PhotoRef, Vector
 from bot.starter import evaluate, families, files
 from bot.starter.concepts import concepts
 from bot.starter.scenes import Painter, compose

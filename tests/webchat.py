@@ -19,7 +19,8 @@ from adapters.web import WebChat
 from adapters.web_files import Preview
 from bot.decoder import Decoder
 from bot.images import MAX_BYTES
-from bot.memory import ModelState, PhotoMemory
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from storage.chatlog import ChatLog
 from storage.sqlite import SqliteStore
 

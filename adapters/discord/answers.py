@@ -12,9 +12,10 @@ from discord.ui import ActionRow, Button, LayoutView, MediaGallery, TextDisplay
 from adapters.discord import text
 from adapters.discord.files import REACH, Files, reason
 from adapters.discord.pictures import Picture
+from bot.answers import Answer, Hit
+from bot.errors import PhotoGone
 from bot.language import say
 from bot.memory import PhotoMemory
-from bot.photos import Answer, Hit, PhotoGone
 
 log = logging.getLogger(__name__)
 

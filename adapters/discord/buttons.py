@@ -14,9 +14,10 @@ from adapters.discord.answers import Answers
 from adapters.discord.forgetting import Forgetting
 from adapters.discord.interaction_language import language_of
 from adapters.discord.rooms import SHOWN, Rooms
+from bot.errors import AnswerGone
 from bot.language import say, speak
 from bot.memory import PhotoMemory
-from bot.photos import AnswerGone, Query
+from bot.photos import Query
 
 _LEADS_ON = re.compile(r"(more|similar):(\d{1,18}):(\d{1,4})")
 _SHARE = re.compile(r"share:(\d{1,18}):(\d{1,4}):(\d{1,4})")

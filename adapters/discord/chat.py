@@ -38,9 +38,10 @@ from adapters.discord.token import (
 )
 from adapters.discord.translations import Translations
 from adapters.trouble import Trouble
+from bot.errors import FetchFailed, TokenRefused
 from bot.language import to_say
 from bot.memory import PhotoMemory
-from bot.photos import FetchFailed, Group, PhotoRef, TokenRefused
+from bot.photos import Group, PhotoRef
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,12 @@ from adapters.discord.pictures import picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import Original, as_post, ref_of
 from adapters.discord.rooms import Rooms
+from bot.answers import Hit
+from bot.errors import ShoeboxError
 from bot.language import language as language_of
 from bot.language import languages, photos, say, to_say
 from bot.memory import PhotoMemory
-from bot.photos import Hit, Only, PhotoRef, ShoeboxError
+from bot.photos import Only, PhotoRef
 
 log = logging.getLogger(__name__)
 

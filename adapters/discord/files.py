@@ -12,8 +12,9 @@ import discord
 
 from adapters.discord.pictures import Picture, pictures_in
 from adapters.discord.posts import Original
+from bot.errors import FetchFailed, PhotoGone
 from bot.language import to_say
-from bot.photos import FetchFailed, PhotoGone, PhotoRef
+from bot.photos import PhotoRef
 
 HOSTS = ("discordapp.com", "discordapp.net", "discord.com", "discord.media")
 """Discord's own: the CDN and the media proxy are in these domains."""

@@ -11,9 +11,10 @@ from discord.ui import Button, View
 from adapters.discord import text
 from adapters.discord.places import Place, group_id, person_id
 from adapters.discord.posts import place_of
+from bot.answers import Hit
 from bot.language import photos, say
 from bot.memory import PhotoMemory
-from bot.photos import Hit, Post, StoredPhoto
+from bot.photos import Post, StoredPhoto
 
 Erase = Callable[[discord.Guild], Awaitable[int]]
 """Forgets everything of a guild; returns how many photos that were. Raises StoreError."""

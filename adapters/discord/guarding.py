@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 
 import discord
 from discord import Interaction
@@ -11,13 +11,13 @@ from discord import Interaction
 from adapters.discord import text
 from adapters.discord.files import REACH, reason
 from adapters.discord.interaction_language import language_of
+from bot.errors import ShoeboxError
 from bot.language import say, speak
-from bot.photos import ShoeboxError
 
 log = logging.getLogger(__name__)
 
 
-async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
+async def guarded(interaction: Interaction, answering: Coroutine[None, None, None]) -> None:
     """Somebody who asks gets an answer, whatever happens."""
     try:
         speak(await language_of(interaction))
@@ -33,6 +33,8 @@ async def guarded(interaction: Interaction, answering: Awaitable[None]) -> None:
         if interaction.client.is_closed():
             return  # the bot was stopped meanwhile
         log.exception("Discord: a question could not be answered")
+    finally:
+        answering.close()  # it has not begun if the language could not be told
     try:
         if interaction.response.is_done():
             await interaction.followup.send(say(text.WENT_WRONG), ephemeral=True)

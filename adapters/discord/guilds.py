@@ -15,6 +15,7 @@ from adapters.discord.files import REACH, reason
 from adapters.discord.interaction_language import preferred
 from adapters.discord.places import PREFIX, group_id, guild_id
 from adapters.discord.token import invitation
+from adapters.wording import grace
 from bot.language import language, languages, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import Group
@@ -79,9 +80,7 @@ class Guilds:
         """The bot was removed; what it remembers goes after the grace period. Raises StoreError."""
         if await self._groups.leave(group_id(guild), datetime.now(UTC)):
             await self._groups.take_note(group_id(guild), PUSHED, None)
-            log.info(
-                "removed from guild %s: what is kept of it goes %s", guild, text.grace(self._days)
-            )
+            log.info("removed from guild %s: what is kept of it goes %s", guild, grace(self._days))
 
     async def look_around(self, shard: int, told: set[int]) -> None:
         """Notice removals of which nobody told, while there was no session. Raises StoreError.
@@ -102,7 +101,7 @@ class Guilds:
         if channel is None:
             return
         speak(await self._languages.of(group_id(guild.id), preferred(guild)))
-        words = say(text.GREETING, when=text.grace(self._days), **mentions(self._tree))
+        words = say(text.GREETING, when=grace(self._days), **mentions(self._tree))
         if not self._sees_content:
             words += f"\n\n{say(text.HIDDEN)}"
         try:

@@ -26,9 +26,9 @@ from adapters.discord.reading import (
     readable,
     with_messages,
 )
+from bot.errors import StoreError
 from bot.language import count, photos, say, speak, speaking, to_say
 from bot.memory import PhotoMemory
-from bot.photos import StoreError
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from bot.photos import StoreError
+from bot.errors import StoreError
 
 log = logging.getLogger(__name__)
 

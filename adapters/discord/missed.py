@@ -12,8 +12,8 @@ from discord.utils import snowflake_time, time_snowflake
 
 from adapters.discord.places import group_id
 from adapters.discord.reading import PAGE, Reader, Source, archived, insist, parents, readable
+from bot.errors import StoreError
 from bot.memory import PhotoMemory
-from bot.photos import StoreError
 
 log = logging.getLogger(__name__)
 

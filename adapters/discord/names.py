@@ -6,7 +6,7 @@ not in its id, so that nobody can send one about a message that they can't see.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from discord import Attachment, Interaction, Message
 from discord.ui import Label, Modal, TextInput
@@ -18,15 +18,17 @@ from adapters.discord.pictures import Picture, picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import Original, place_of, ref_of
 from adapters.discord.rooms import Rooms
+from bot.answers import Hit
+from bot.errors import NameRefused
 from bot.language import say
 from bot.memory import PhotoMemory
-from bot.photos import Hit, NameRefused, PhotoRef, StoredPhoto
+from bot.photos import PhotoRef, StoredPhoto
 
 LONGEST_NAME, LONGEST_OPTIONS = 40, 300
 OPEN_SECONDS = 15 * 60.0
 """How long somebody may think about what to type."""
 
-Typed = Callable[[Interaction, str], Awaitable[None]]
+Typed = Callable[[Interaction, str], Coroutine[None, None, None]]
 Hits = Callable[[Interaction, Message], Awaitable[list[Hit]]]
 
 

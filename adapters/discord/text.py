@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.language import count, photos, say, spoken, to_say
-from bot.photos import GroupStatus, Hit, Name, Verdict
+from adapters.wording import in_numbers, one_line
+from bot.answers import Hit, Verdict
+from bot.language import photos, say, spoken, to_say
+from bot.photos import GroupStatus, Name
 
 MOST_TEXT = 4000
 """Characters of all texts of one message
@@ -80,6 +81,8 @@ SOME_GONE = to_say("Of what I found, this is still there:")
 PRIVATE_HINT = to_say("With `private` I search all that you may see.")
 SHARED_NOTHING = to_say("None of these photos may be seen by everybody here.")
 WENT_WRONG = to_say("Something went wrong while I looked. Please try again in a moment.")
+SOME = to_say("I remember **{photos}** of this server")
+NONE = to_say("I don't remember any photos of this server yet.")
 TOO_OLD = to_say("This button is too old. Please ask again.")
 NO_LONGER = to_say("That photo is no longer remembered.")
 NOT_AN_IMAGE = to_say("That file is no image.")
@@ -93,7 +96,7 @@ def plain(text: str, most: int) -> str:
     Discord takes the backslash away from before any punctuation, and reads no markup, mention,
     link, emoji or time in what is escaped so.
     """
-    text = " ".join("".join(c if _is_shown(c) else " " for c in text).split())
+    text = one_line(text)
     if len(text) > most:
         text = text[: most - 1].rstrip() + "…"
     return _PUNCTUATION.sub(r"\\\1", text).replace("@", f"@{JOINER}")
@@ -130,22 +133,7 @@ def lines(hits: Sequence[Hit]) -> str:
 
 def stats(status: GroupStatus | None) -> str:
     """A guild in numbers."""
-    if status is None or not (status.photos or status.refused):
-        return say("I don't remember any photos of this server yet.")
-    parts = [say("I remember **{photos}** of this server", photos=photos(status.photos))]
-    if waiting := max(status.waiting_embedding, status.waiting_text):
-        parts.append(
-            count(
-                waiting,
-                "{count} of them I am still looking at",
-                "{count} of them I am still looking at",
-            )
-        )
-    if refused := len(status.refused):
-        parts.append(
-            count(refused, "{count} file could not be read", "{count} files could not be read")
-        )
-    return say("{sentence}.", sentence=say("; ").join(parts))
+    return in_numbers(status, SOME, NONE)
 
 
 def names(known: Sequence[Name]) -> str:
@@ -168,16 +156,3 @@ def verdict(found: Verdict) -> str:
 def moment(when: datetime) -> str:
     """A day as each reader's own client writes it."""
     return f"<t:{int(when.timestamp())}:D>"
-
-
-def grace(days: int) -> str:
-    """When what is kept of a guild goes, once the bot is no longer in it."""
-    return count(days, "after {count} day", "after {count} days") if days else say("at once")
-
-
-def _is_shown(character: str) -> bool:
-    """Not control characters, nor those that turn the order of what follows around."""
-    kind = unicodedata.category(character)
-    return kind not in ("Cc", "Cs", "Zl", "Zp") and character not in (
-        "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )

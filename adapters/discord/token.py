@@ -8,7 +8,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
-from bot.photos import PlatformUnreachable, TokenRefused
+from bot.errors import PlatformUnreachable, TokenRefused
 
 NOT_KNOWN = "Discord does not know this token; copy it again from the developer portal, page Bot"
 HIDDEN = (

@@ -25,9 +25,9 @@ from adapters.telegram.bot import TelegramBot
 from adapters.telegram.files import is_there, names_a_file
 from adapters.telegram.places import Moved, Place, send
 from adapters.telegram.posts import Original, chat_id
+from bot.answers import Answer, Hit
 from bot.language import say
 from bot.memory import PhotoMemory
-from bot.photos import Answer, Hit
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from adapters.telegram.groups import Groups
 from adapters.telegram.members import Members
 from adapters.telegram.places import Place
 from adapters.telegram.posts import person_id
+from bot.errors import AnswerGone, ShoeboxError
 from bot.language import photos as count_photos
 from bot.language import say, speak
 from bot.memory import PhotoMemory
-from bot.photos import AnswerGone, ShoeboxError
 
 _LEADS_ON = re.compile(r"([ms]):(\d{1,18}):(\d{1,4})")
 _EVERYTHING = re.compile(r"e:(yes|no)")

@@ -33,9 +33,10 @@ from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
 from adapters.telegram.token import NOT_KNOWN
 from adapters.telegram.updates import Updates
 from adapters.trouble import Trouble
+from bot.errors import FetchFailed, ShoeboxError, TokenRefused
 from bot.language import language, languages, say, to_say
 from bot.memory import PhotoMemory
-from bot.photos import FetchFailed, PhotoRef, ShoeboxError, TokenRefused
+from bot.photos import PhotoRef
 
 log = logging.getLogger(__name__)
 

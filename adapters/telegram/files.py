@@ -8,8 +8,9 @@ from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, Tele
 
 from adapters.telegram.bot import TelegramBot, reason, seconds_of
 from adapters.telegram.posts import Original
+from bot.errors import FetchFailed, PhotoGone
 from bot.language import to_say
-from bot.photos import FetchFailed, PhotoGone, PhotoRef
+from bot.photos import PhotoRef
 
 FETCH_SECONDS = 120
 TOO_BIG = "too big"

@@ -15,6 +15,7 @@ from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot, is_gone
 from adapters.telegram.places import Place
 from adapters.telegram.posts import PREFIX, chat_id, group_id
+from adapters.wording import grace
 from bot.language import Language, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import Group
@@ -96,7 +97,7 @@ class Groups:
         self._met.discard(chat)
         self._hidden.discard(chat)
         if await self._groups.leave(group_id(chat), datetime.now(UTC)):
-            log.info("sent away from %s: what is kept of it goes %s", chat, text.grace(self._days))
+            log.info("sent away from %s: what is kept of it goes %s", chat, grace(self._days))
 
     async def saw_photo(self, chat: int) -> None:
         """Photos are no longer hidden: say so, once."""
@@ -158,7 +159,7 @@ class Groups:
 
     async def _greet(self, chat: int) -> None:
         speak(await self._languages.of(group_id(chat)))
-        greeting = say(text.GREETING, when=text.grace(self._days))
+        greeting = say(text.GREETING, when=grace(self._days))
         if await self._are_hidden(chat):
             greeting += f"\n\n{say(text.HIDDEN)}"
         await self._tell(chat, greeting)

@@ -16,9 +16,10 @@ from adapters.telegram.files import is_there
 from adapters.telegram.members import Members
 from adapters.telegram.places import ELSEWHERE
 from adapters.telegram.posts import Original
+from bot.answers import Hit
 from bot.language import say, speak
 from bot.memory import PhotoMemory
-from bot.photos import Hit, Query
+from bot.photos import Query
 
 OFFERED = 20
 

@@ -10,9 +10,10 @@ from adapters.telegram.groups import Groups
 from adapters.telegram.members import Members
 from adapters.telegram.places import ELSEWHERE, Place
 from adapters.telegram.posts import author_of, photo_of
+from bot.errors import NameRefused
 from bot.language import say
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, NameRefused, StoredPhoto
+from bot.photos import EVERYONE, StoredPhoto
 
 
 class Names:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
-from bot.language import count, photos, say, spoken, to_say
-from bot.photos import GroupStatus, Hit, Name, Verdict
+from adapters.wording import in_numbers, one_line
+from bot.answers import Hit, Verdict
+from bot.language import photos, say, spoken, to_say
+from bot.photos import GroupStatus, Name
 
 MOST_CAPTION = 1024
 """UTF-16 code units that Telegram allows under a photo, counted without markup."""
@@ -119,6 +120,8 @@ NO_GROUPS = to_say(
     "are in."
 )
 WENT_WRONG = to_say("Something went wrong while I looked. Please try again in a moment.")
+SOME = to_say("I remember <b>{photos}</b> of this group")
+NONE = to_say("I don't remember any photos of this group yet.")
 TOO_OLD = to_say("This button is too old. Please ask again.")
 
 
@@ -128,8 +131,7 @@ def plain(text: str, most: int) -> str:
     Telegram makes @names (who are told), #tags, /commands and addresses pressable wherever they
     stand; an invisible sign in them keeps them words.
     """
-    text = "".join(c if _is_shown(c) else " " for c in text)
-    text = _TEMPTING.sub(rf"\1{JOINER}", " ".join(text.split()))
+    text = _TEMPTING.sub(rf"\1{JOINER}", one_line(text))
     return html.escape(_cut(text, most))
 
 
@@ -156,22 +158,7 @@ def caption(hits: Sequence[Hit], named: bool, numbers: Mapping[int, int]) -> str
 
 def stats(status: GroupStatus | None) -> str:
     """A group in numbers, as HTML."""
-    if status is None or not (status.photos or status.refused):
-        return say("I don't remember any photos of this group yet.")
-    parts = [say("I remember <b>{photos}</b> of this group", photos=photos(status.photos))]
-    if waiting := max(status.waiting_embedding, status.waiting_text):
-        parts.append(
-            count(
-                waiting,
-                "{count} of them I am still looking at",
-                "{count} of them I am still looking at",
-            )
-        )
-    if refused := len(status.refused):
-        parts.append(
-            count(refused, "{count} file could not be read", "{count} files could not be read")
-        )
-    return say("{sentence}.", sentence=say("; ").join(parts))
+    return in_numbers(status, SOME, NONE)
 
 
 def names(known: Sequence[Name]) -> str:
@@ -194,11 +181,6 @@ def verdict(found: Verdict) -> str:
     return "\n".join(lines)
 
 
-def grace(days: int) -> str:
-    """When what is kept of a group goes, once the bot is no longer in it."""
-    return count(days, "after {count} day", "after {count} days") if days else say("at once")
-
-
 def _about(hit: Hit, named: bool, snippet: int) -> str:
     post = hit.photo.post
     who = plain(post.author_name, NAME) or say("somebody")
@@ -217,14 +199,6 @@ def _about(hit: Hit, named: bool, snippet: int) -> str:
     if post.caption and snippet:
         line += f"\n“{plain(post.caption, snippet)}”"
     return line
-
-
-def _is_shown(character: str) -> bool:
-    """Not control characters, nor those that turn the order of what follows around."""
-    kind = unicodedata.category(character)
-    return kind not in ("Cc", "Cs", "Zl", "Zp") and character not in (
-        "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )
 
 
 def _units(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
-from bot.photos import PlatformUnreachable, TokenRefused
+from bot.errors import PlatformUnreachable, TokenRefused
 
 NOT_KNOWN = "Telegram does not know this token; get one from @BotFather"
 HIDDEN = (

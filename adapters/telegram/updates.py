@@ -18,7 +18,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from adapters.telegram.bot import NAME, TelegramBot, reason, seconds_of
 from adapters.trouble import Trouble
-from bot.photos import StoreError
+from bot.errors import StoreError
 
 log = logging.getLogger(__name__)
 

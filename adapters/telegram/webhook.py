@@ -21,7 +21,7 @@ from telegram.error import TelegramError
 from adapters.telegram.bot import NAME, TelegramBot, reason
 from adapters.telegram.updates import KINDS, Updates
 from adapters.trouble import Trouble
-from bot.photos import SettingsError, StoreError
+from bot.errors import SettingsError, StoreError
 
 log = logging.getLogger(__name__)
 

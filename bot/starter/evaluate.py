@@ -26,8 +26,9 @@ import numpy as np
 
 from bot import images, modelfolder
 from bot.clip import Network
+from bot.errors import ShoeboxError
 from bot.modelfolder import ModelFolder
-from bot.photos import ImageSpec, Pixels, ShoeboxError, Vector
+from bot.photos import ImageSpec, Pixels, Vector
 from bot.starter import families, files, network
 from bot.starter.captions import caption, chinese, english
 from bot.starter.scenes import Painter, Scene, compose

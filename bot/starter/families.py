@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bot.photos import ShoeboxError
+from bot.errors import ShoeboxError
 from bot.starter import fonts
 from bot.starter.concepts import concepts
 from bot.starter.fonts import SIDE, EmojiFont

@@ -9,9 +9,9 @@ import hashlib
 from pathlib import Path
 
 from bot import modelfolder
+from bot.errors import ModelUnavailable
 from bot.language import to_say
 from bot.modelfolder import ModelFolder
-from bot.photos import ModelUnavailable
 
 NAME = "starter"
 """What MODEL says to take it."""

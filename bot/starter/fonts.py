@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from bot.photos import ShoeboxError
+from bot.errors import ShoeboxError
 
 SIDE = 128
 """Width and height of a sprite in pixels."""

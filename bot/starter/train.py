@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from bot import torchvision_nms
-from bot.photos import ShoeboxError
+from bot.errors import ShoeboxError
 from bot.starter import families, files, network
 from bot.starter.captions import caption
 from bot.starter.concepts import LANGUAGES, concepts

@@ -1,0 +1,48 @@
+"""What everybody may know of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.language import say
+from bot.ports import Encoder
+
+
+@dataclass(slots=True)
+class ModelState:
+    """What is known of the encoder now; the loader changes it, everybody else reads it."""
+
+    name: str
+    """As written in MODEL."""
+    encoder: Encoder | None = None
+    problem: str | None = None
+    """Why there is no encoder, and the ways out."""
+    cautions: tuple[str, ...] = ()
+    """What people should know of the encoder that is used, if anything; in English."""
+    loaded: tuple[int, int] | None = None
+    """Percent that are downloaded, and of how many megabytes; None: no download is going on."""
+
+    @property
+    def progress(self) -> str | None:
+        """What the loader is doing, if it takes long."""
+        if self.loaded is None:
+            return None
+        percent, size = self.loaded
+        return say("downloading, {percent} % of {size} MB", percent=percent, size=size)
+
+    @property
+    def notice(self) -> str | None:
+        """A lasting line for people while finding by meaning has to wait or has limits."""
+        if self.encoder is not None:
+            return " ".join(map(say, self.cautions)) or None
+        if self.problem is not None:
+            return say(
+                "Photos are found by captions and by text in them; finding by meaning waits for a "
+                "model. {problem}",
+                problem=say(self.problem),
+            )
+        return say(
+            "Photos are found by captions and by text in them; finding by meaning starts when the "
+            "model is ready ({progress}).",
+            progress=self.progress or say("loading"),
+        )
