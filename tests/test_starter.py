@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bot import clip
 from bot.errors import ModelUnavailable
 from bot.photos import Vector
-from bot.starter import evaluate, families, files, fonts
+from bot.starter import evaluate, families, files, fonts, train
 from bot.starter.captions import caption
 from bot.starter.concepts import concepts
 from bot.starter.evaluate import Row, recall
@@ -192,38 +192,37 @@ def test_a_drawing_is_always_the_same(painter: Painter) -> None:
     assert first.tobytes() != painter.draw(compose(Random(4), painter.has, 2), 96).tobytes()
 
 
-def test_training_goes_on_exactly_where_it_was_stopped(tmp_path: Path) -> None:
-    def trained(work: str, into: str) -> subprocess.CompletedProcess[str]:
-        arguments = ["--steps", "4", "--batch", "6", "--every", "2", "--families", "noto"]
-        folders = ["--work", str(tmp_path / work), "--into", str(tmp_path / into)]
-        return subprocess.run(
-            [sys.executable, "-m", "bot.starter.train", *arguments, *folders, "--workers", "0"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
+SMALL = ["--steps", "4", "--batch", "6", "--every", "2", "--measured", "30", "--families", "noto"]
+ALONE = ["--workers", "0"]
 
-    straight = trained("one", "straight")
-    assert straight.returncode == 0, straight.stderr
-    assert "4/4" in straight.stderr, "a bar was shown"
-    assert straight.stdout.count("recall@3 en") == 2, "a point of the curve every two batches"
-    assert "WARNING" not in straight.stderr
+
+def test_training_goes_on_exactly_where_it_was_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
 
+    def trained(work: str, into: str) -> int:
+        folders = ["--work", str(tmp_path / work), "--into", str(tmp_path / into)]
+        return train.main([*SMALL, *ALONE, *folders])
+
+    assert trained("one", "straight") == 0
+    said = capsys.readouterr()
+    assert "4/4" in said.err, "a bar was shown"
+    assert said.out.count("recall@3 en") == 2, "a point of the curve every two batches"
+    assert "WARNING" not in said.err
     checkpoint = tmp_path / "one" / "checkpoint.pt"
     assert torch.load(checkpoint, weights_only=True)["step"] == 4
 
     shutil.copytree(tmp_path / "one" / "sprites", tmp_path / "two" / "sprites")
     stopped = subprocess.run(
-        [sys.executable, "-c", STOPS_AT_TWO, str(tmp_path / "two")],
+        [sys.executable, "-c", STOPS_AT_TWO, *SMALL, *ALONE, "--work", str(tmp_path / "two")],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert stopped.returncode == 130, stopped.stderr
     assert torch.load(tmp_path / "two" / "checkpoint.pt", weights_only=True)["step"] == 2
-    resumed = trained("two", "resumed")
-    assert resumed.returncode == 0, resumed.stderr
+    assert trained("two", "resumed") == 0
     assert files.sums(tmp_path / "resumed") == files.sums(tmp_path / "straight")
     assert (tmp_path / "resumed" / "training.png").read_bytes().startswith(b"\x89PNG")
     files.read(tmp_path / "resumed")
@@ -237,24 +236,17 @@ def save_and_stop(self):
     save(self)
     raise KeyboardInterrupt
 train.Trainer._save = save_and_stop
-sys.argv = ["train", "--steps", "4", "--batch", "6", "--every", "2", "--families", "noto",
-            "--work", sys.argv[1], "--into", sys.argv[1] + "/out", "--workers", "0"]
 sys.exit(train.main())
 """
 
 
-def test_a_checkpoint_of_another_plan_is_not_mixed_in(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_plan_is_not_mixed_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
 
     torch.save({"plan": {"seed": 99}}, tmp_path / "checkpoint.pt")
     folders = ["--work", str(tmp_path), "--into", str(tmp_path / "out")]
-    plan = ["--families", "noto", "--steps", "2"]
-    done = subprocess.run(
-        [sys.executable, "-m", "bot.starter.train", *plan, *folders],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert "checkpoint.pt is of another plan" in done.stderr
+    assert train.main([*SMALL, *ALONE, *folders]) == 2
+    assert "checkpoint.pt is of another plan" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

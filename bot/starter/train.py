@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from bot import torchvision_nms
+from bot.clip import faster_precision
 from bot.errors import ShoeboxError
 from bot.starter import families, files, network
 from bot.starter.captions import caption
@@ -124,6 +125,7 @@ class Trainer:
         network.write_config(self._folder, network.write_tokenizer(self._folder, plan.seed))
         torch.manual_seed(plan.seed)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._lower = faster_precision(self._device)
         model, self._tokenize = network.build(self._folder)
         self._model = model.to(self._device, memory_format=torch.channels_last)
         decayed = [p for p in self._model.parameters() if p.ndim > 1]
@@ -141,13 +143,16 @@ class Trainer:
         self._step = 0
         self._seconds = 0.0
 
-    def run(self, workers: int, every: int) -> None:
-        """Train to the end, with a bar; a checkpoint and a point of the curve each `every`."""
+    def run(self, workers: int, every: int, measured: int) -> None:
+        """Train to the end, with a bar; a checkpoint and a point of the curve each `every`.
+
+        `measured`: how many scenes that were never seen a point is measured in.
+        """
         from tqdm import tqdm
 
         self._resume()
         held = {
-            side: self._batches.held_out(500, side)
+            side: self._batches.held_out(measured, side)
             for side in {self._plan.early_side, network.SIDE}
         }
         bar = tqdm(total=self._plan.steps, initial=self._step, unit="batch", file=sys.stderr)
@@ -194,7 +199,7 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self._plan.learning_rate(self._step)
         self._model.train()
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with self._autocast():
             halves = self._pixels(batch).chunk(2)  # what fits the caches is twice as fast
             images = torch.cat([self._model.visual(half) for half in halves])
             texts = self._texts([text for language in LANGUAGES for text in batch.texts[language]])
@@ -216,7 +221,13 @@ class Trainer:
         self._optimiser.step()
         with torch.no_grad():
             self._model.logit_scale.clamp_(0, math.log(100))
-        return float(loss)
+        return float(loss.detach())
+
+    def _autocast(self) -> Any:
+        import torch
+
+        lower = self._lower or torch.bfloat16
+        return torch.autocast(self._device.type, lower, enabled=self._lower is not None)
 
     def _texts(self, captions: list[str]) -> Any:
         """Their features; by length in four parts, since most are short and padding costs."""
@@ -251,7 +262,7 @@ class Trainer:
             "minutes": self._seconds / 60,
             "loss": loss,
         }
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16):
+        with torch.inference_mode(), self._autocast():
             parts = self._pixels(held).split(100)
             images = torch.cat([self._model.encode_image(p, normalize=True) for p in parts]).float()
             for language in LANGUAGES:
@@ -310,12 +321,12 @@ def _plot(history: list[dict[str, float]], file: Path) -> None:
         key = f"recall@3 {language}"
         lines += right.plot(scenes, [point[key] for point in history], label=key)
     left.set(xlabel="scenes seen, in millions", ylabel="loss", ylim=(0, None))
-    right.set(ylabel="recall@3 in 500 scenes never seen", ylim=(0, 1))
+    right.set(ylabel="recall@3 in scenes never seen", ylim=(0, 1))
     left.legend(handles=lines, loc="center right")
     figure.savefig(file, dpi=110)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line, train, write the files."""
     plan = Plan()
     spare = max(1, (os.cpu_count() or 2) - 1)
@@ -330,7 +341,8 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=spare, help="processes that draw scenes")
     parser.add_argument("--every", type=int, default=250, help="batches between checkpoints")
-    options = parser.parse_args()
+    parser.add_argument("--measured", type=int, default=500, help="scenes a point is measured in")
+    options = parser.parse_args(arguments)
     plan = Plan(
         seed=options.seed,
         steps=options.steps,
@@ -341,7 +353,7 @@ def main() -> int:
         for family in plan.families:
             families.sprites(family, options.work)
         trainer = Trainer(plan, options.work)
-        trainer.run(options.workers, options.every)
+        trainer.run(options.workers, options.every, options.measured)
         trainer.write(options.into)
     except ShoeboxError as error:
         print(f"starter: {error}", file=sys.stderr)
