@@ -105,8 +105,9 @@ class PhotoStore(Protocol):
     async def take(
         self, task: Task, limit: int, skip: Collection[int], after: Task | None = None
     ) -> list[Job]:
-        """The oldest photos that are due for `task`, leaving out those in `skip` and those that
-        still wait for `after`."""
+        """Photos that are due for `task`, leaving out those in `skip` and those that still wait for
+        `after`. Groups take turns, so that none waits for another's flood; in each the oldest
+        photo goes first."""
         ...
 
     async def end(self, photo: int, task: Task) -> None:

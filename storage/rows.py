@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,9 +23,12 @@ _PHOTO_COLUMNS = """
 """
 
 
-async def rows(db: aiosqlite.Connection, sql: str, values: Iterable[Any] = ()) -> list[Any]:
+async def rows(
+    db: aiosqlite.Connection, sql: str, values: Iterable[Any] | Mapping[str, Any] = ()
+) -> list[Any]:
     """Everything a statement selects."""
-    async with db.execute(sql, tuple(values)) as cursor:
+    bound = values if isinstance(values, Mapping) else tuple(values)
+    async with db.execute(sql, bound) as cursor:
         return list(await cursor.fetchall())
 
 

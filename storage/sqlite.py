@@ -33,6 +33,7 @@ from storage.answers import SqliteAnswers
 from storage.connection import Database
 from storage.fingerprints import looks_of, save_fingerprints
 from storage.groups import UPSERT, SqliteGroups
+from storage.jobs import Turns
 from storage.names import SqliteNames, alike
 from storage.replies import SqliteReplies, said_of
 from storage.rows import row, rows, stored_photos, value
@@ -49,6 +50,7 @@ class SqliteStore:
     def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
         self._db = Database(path, "storage.schema")
         self._clock = clock
+        self._turns = Turns()
         self.groups = SqliteGroups(self._db)
         self.answers = SqliteAnswers(self._db, clock)
         self.scopes = SqliteScopes(self._db)
@@ -208,16 +210,7 @@ class SqliteStore:
         self, task: Task, limit: int, skip: Collection[int], after: Task | None = None
     ) -> list[Job]:
         async with self._db.read() as db:
-            found = await rows(
-                db,
-                "SELECT photos.id, platform, key, locator, name, attempts FROM jobs"
-                " JOIN photos ON photos.id = photo_id WHERE task = ? AND due <= ?"
-                " AND photo_id NOT IN (SELECT value FROM json_each(?))"
-                " AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.task = ?"
-                " AND first.photo_id = jobs.photo_id) ORDER BY photo_id LIMIT ?",
-                (task, self._clock(), json.dumps(list(skip)), after, limit),
-            )
-        return [Job(each[0], task, PhotoRef(*each[1:5]), each[5]) for each in found]
+            return await self._turns.take(db, task, self._clock(), limit, skip, after)
 
     async def require_vectors(self, model: Model) -> int:
         async with self._db.write() as db:
