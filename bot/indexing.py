@@ -146,7 +146,11 @@ class Indexer:
         A photo can be found without a fingerprint, so that none is given up for the lack of one.
         """
         while True:
-            after = None if self._memory.model.encoder is None else Task.EMBED
+            after = None
+            if self._memory.model.encoder is not None:
+                after = Task.EMBED
+                if await self._store.take(Task.EMBED, 1, ()):
+                    return  # looking for what is left among a flood would cost more than it brings
             jobs = await self._store.take(Task.FINGERPRINT, 1, (), after)
             if not jobs:
                 return

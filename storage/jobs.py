@@ -26,11 +26,11 @@ WITH RECURSIVE waiting (id) AS (
     FROM waiting WHERE waiting.id IS NOT NULL
 )
 SELECT id FROM waiting WHERE id IS NOT NULL
-AND EXISTS (SELECT 1 FROM jobs WHERE jobs.group_id = waiting.id AND {_DUE}) LIMIT :limit
+AND EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_of_group WHERE jobs.group_id = waiting.id AND {_DUE}) LIMIT :limit
 """
 _FIRST = f"""
-SELECT photos.id, platform, photos.key, locator, name, attempts FROM jobs
-JOIN photos ON photos.id = photo_id
+SELECT photos.id, platform, photos.key, locator, name, attempts FROM jobs INDEXED BY jobs_of_group
+CROSS JOIN photos ON photos.id = photo_id
 WHERE jobs.group_id = :group AND {_DUE} ORDER BY jobs.photo_id LIMIT :limit
 """
 
