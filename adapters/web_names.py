@@ -49,13 +49,15 @@ class Names:
             await self._memory.names.take_back(local_group(group), EVERYONE, name, LOCAL + author),
         )
 
-    async def which(self, group: str, options: str, answered: int | None) -> tuple[str, ...]:
+    async def which(
+        self, group: str, author: str, options: str, answered: int | None
+    ) -> tuple[str, ...]:
         if not options:
             return (say(WHICH_HOW),)
         photo = await self._photo(group, answered)
         if photo is None:
             return (say(NO_PHOTO),)
-        verdict = await self._memory.which(options, photo.ref, photo.id)
+        verdict = await self._memory.which(options, photo.ref, photo.id, LOCAL + author)
         bars = (f"{each.bar()} {each.percent} {each.option}" for each in verdict.shares)
         return (verdict.sentence, *bars, *([verdict.notice] if verdict.notice else []))
 

@@ -263,7 +263,7 @@ class Rooms:
             case "/unname":
                 return await self._names.take_back(group, author, words)
             case "/which":
-                return await self._names.which(group, words, answers)
+                return await self._names.which(group, author, words, answers)
             case "/help":
                 return tuple(map(say, HELP))
             case "/language":

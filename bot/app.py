@@ -74,7 +74,9 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
     fallback = partial(load, model=starter.NAME) if trial else None
 
     async with store_for(chosen.database_url) as store, Decoder() as decoder:
-        memory = PhotoMemory(store, state, adapters, decoder, chosen.language)
+        memory = PhotoMemory(
+            store, state, adapters, decoder, chosen.language, chosen.questions_per_minute
+        )
         async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
             yield App(store, memory, adapters, files, decoder, loader)
 

@@ -13,6 +13,7 @@ from bot.language import ENGLISH, count, say
 from bot.language_choice import LanguageChoice
 from bot.model_state import ModelState
 from bot.originals import fetch
+from bot.pace import Pace
 from bot.photos import PhotoRef, Post, Query, Remembered, StoredPhoto, Task
 from bot.ports import ChatAdapter, Encoder, GroupStore, PhotoStore, ReplyStore
 
@@ -27,13 +28,16 @@ class PhotoMemory:
         adapters: Mapping[str, ChatAdapter],
         decoder: Decoder,
         language: str = ENGLISH,
+        questions_per_minute: int = 0,
     ) -> None:
-        """`language`: what is spoken where nothing else is known."""
+        """`language`: what is spoken where nothing else is known. `questions_per_minute`: of one
+        person; 0: as many as they like."""
         self._store = store
         self._model = model
         self._adapters = adapters
         self._finder = Finder(store, model, adapters, decoder)
         self._languages = LanguageChoice(store.groups, language)
+        self._pace = Pace(questions_per_minute)
         self._news = asyncio.Event()
 
     @property
@@ -110,10 +114,16 @@ class PhotoMemory:
 
     async def find(self, query: Query) -> Answer:
         """The best photos for these words, or like that photo, among those the audience may see."""
+        if seconds := self._pace.wait(query.asker):
+            return Answer((), _slower(seconds))
         return await self._finder.find(query)
 
-    async def which(self, words: str, ref: PhotoRef, photo: int | None = None) -> Verdict:
+    async def which(
+        self, words: str, ref: PhotoRef, photo: int | None = None, asker: str = ""
+    ) -> Verdict:
         """Which of the options among these words a photo shows; `photo`: if it is remembered."""
+        if seconds := self._pace.wait(asker):
+            return Verdict(_slower(seconds))
         return await self._finder.which(words, ref, photo)
 
     async def page(self, token: int, query: Query, after: int) -> Answer:
@@ -189,3 +199,11 @@ class PhotoMemory:
     async def photos(self, ids: Sequence[int]) -> list[StoredPhoto]:
         """The photos of these ids that are still remembered."""
         return await self._store.photos(ids)
+
+
+def _slower(seconds: int) -> str:
+    return count(
+        seconds,
+        "One moment, please: ask me again in {count} second.",
+        "One moment, please: ask me again in {count} seconds.",
+    )

@@ -34,6 +34,7 @@ KEYS = (
     "TELEGRAM_INLINE",
     "DISCORD_API_URL",
     "KEEP_AFTER_LEAVING_DAYS",
+    "QUESTIONS_PER_MINUTE",
 )
 """Every key that .env may hold."""
 
@@ -60,6 +61,8 @@ class Settings:
     discord_api_url: str = "https://discord.com/api/v10"
     keep_after_leaving_days: int = 7
     """How long a group's data is kept once the bot was sent away from it."""
+    questions_per_minute: int = 20
+    """Of one person; 0: as many as they like."""
 
     @property
     def database_path(self) -> Path:
@@ -133,6 +136,9 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
             "KEEP_AFTER_LEAVING_DAYS",
             get("KEEP_AFTER_LEAVING_DAYS", str(defaults.keep_after_leaving_days)),
         ),
+        questions_per_minute=_questions(
+            get("QUESTIONS_PER_MINUTE", str(defaults.questions_per_minute))
+        ),
     )
     if not is_loopback(settings.web_host) and not settings.web_password:
         raise SettingsError(
@@ -183,6 +189,12 @@ def _switch(key: str, text: str) -> bool:
 def _days(key: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 3650:
         raise SettingsError(f"{key}={text!r}: write a number of days from 0 to 3650")
+    return int(text)
+
+
+def _questions(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1000:
+        raise SettingsError(f"QUESTIONS_PER_MINUTE={text!r}: write a number from 0 to 1000")
     return int(text)
 
 

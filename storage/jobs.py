@@ -26,7 +26,8 @@ WITH RECURSIVE waiting (id) AS (
     FROM waiting WHERE waiting.id IS NOT NULL
 )
 SELECT id FROM waiting WHERE id IS NOT NULL
-AND EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_of_group WHERE jobs.group_id = waiting.id AND {_DUE}) LIMIT :limit
+AND EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_of_group
+    WHERE jobs.group_id = waiting.id AND {_DUE}) LIMIT :limit
 """
 _FIRST = f"""
 SELECT photos.id, platform, photos.key, locator, name, attempts FROM jobs INDEXED BY jobs_of_group

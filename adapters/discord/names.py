@@ -123,7 +123,8 @@ class Names:
         photo: StoredPhoto | None,
         private: bool,
     ) -> None:
-        verdict = await self._memory.which(options, ref, None if photo is None else photo.id)
+        known, asker = None if photo is None else photo.id, person_id(interaction.user.id)
+        verdict = await self._memory.which(options, ref, known, asker)
         await interaction.followup.send(text.verdict(verdict), ephemeral=private)
 
     def _seen(self, picture: Picture, original: Original) -> PhotoRef:

@@ -75,7 +75,8 @@ class Names:
         if place.group is not None:
             known = await self._known(place, message.reply_to_message)
         await self._answers.busy(place)
-        verdict = await self._memory.which(options, ref, None if known is None else known.id)
+        asker, _ = author_of(message)
+        verdict = await self._memory.which(options, ref, None if known is None else known.id, asker)
         await self._answers.say(place, text.verdict(verdict))
 
     async def _known(self, place: Place, message: Message | None) -> StoredPhoto | None:
