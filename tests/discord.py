@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from adapters.discord.client import Client
 from adapters.discord.places import group_id
 from adapters.trouble import Trouble
 from bot.decoder import Decoder
+from bot.errors import FetchFailed
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
@@ -149,6 +150,18 @@ class Scene:
         return simcord.ChannelHandle(self.env, self.guild, made)
 
 
+def _inside(client: Client) -> Callable[[str], Awaitable[bytes]]:
+    """Files lie in the same process."""
+
+    async def get(url: str) -> bytes:
+        try:
+            return await client.http.get_from_cdn(url)
+        except discord.HTTPException as error:
+            raise FetchFailed(f"Discord: {error.status}") from None
+
+    return get
+
+
 class _Fetching:
     """The adapter's face to the core, for one session."""
 
@@ -173,7 +186,7 @@ async def at_work(
         adapters: dict[str, _Fetching] = {}
         memory = PhotoMemory(store, state, adapters, decoder)
         client = Client(sees_content, Trouble("Discord"))
-        session = Session(memory, DiscordSettings("token", CDN), client)
+        session = Session(memory, DiscordSettings("token", CDN), client, _inside(client))
         adapters["discord"] = _Fetching(session)
         if encoder is not None:
             indexer = Indexer(store, memory, adapters, decoder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from adapters.discord.answers import Answers
 from adapters.discord.buttons import Buttons
 from adapters.discord.client import LIBRARY, Client, OneLine
 from adapters.discord.commands import Commands, offer
+from adapters.discord.download import Downloader
 from adapters.discord.files import REACH, Files, reason
 from adapters.discord.forgetting import Forgetting
 from adapters.discord.guarding import guarded
@@ -156,11 +157,20 @@ async def _close(client: Client) -> None:
 class Session:
     """Everything that belongs to one login. Use as `async with`."""
 
-    def __init__(self, memory: PhotoMemory, chosen: DiscordSettings, client: Client) -> None:
+    def __init__(
+        self,
+        memory: PhotoMemory,
+        chosen: DiscordSettings,
+        client: Client,
+        download: Callable[[str], Awaitable[bytes]] | None = None,
+    ) -> None:
+        """`download`: how files are had, if not over the network."""
         sees = client.intents.message_content
         self._memory = memory
         self._client = client
-        self.files = Files(client, chosen.api_url, sees)
+        self._downloader = Downloader()
+        download = self._downloader.get if download is None else download
+        self.files = Files(client, chosen.api_url, sees, download)
         self._inbox = Inbox()
         self._reader = Reader(memory, self.files, self._inbox)
         self._missed = Missed(memory, self._reader)
@@ -191,6 +201,7 @@ class Session:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._inbox.close()
         await self._missed.close()
+        await self._downloader.close()
 
     # --- what is told; each is taken in once everything before it in its guild was
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import aiohttp
 import discord
 
+from adapters.discord.download import MOST_BYTES, TOO_LARGE
 from adapters.discord.pictures import Picture, pictures_in
 from adapters.discord.posts import Original
 from bot.errors import FetchFailed, PhotoGone
@@ -21,9 +24,6 @@ HOSTS = ("discordapp.com", "discordapp.net", "discord.com", "discord.media")
 SHORT_SIDE = 640
 """Pixels. A rendition that has them is asked for instead of the whole file: encoders look at 224
 to 384, and text that people would read on a phone is still read."""
-LARGEST = 50 * 1024 * 1024
-"""Bytes; larger files are judged by a rendition or not at all."""
-FETCH_SECONDS = 120
 KEPT = 1000
 """Pictures whose addresses are kept, so that most are fetched without asking for their message."""
 FRESH_SECONDS = 6 * 3600.0
@@ -66,8 +66,16 @@ class Pictures:
 class Files:
     """Fetches photos and knows whether they are still where they were posted."""
 
-    def __init__(self, client: discord.Client, api_url: str, sees_content: bool) -> None:
+    def __init__(
+        self,
+        client: discord.Client,
+        api_url: str,
+        sees_content: bool,
+        download: Callable[[str], Awaitable[bytes]],
+    ) -> None:
+        """`download`: see Downloader.get."""
         self._client = client
+        self._download = download
         own = urlsplit(api_url).hostname or ""
         self._hosts = HOSTS if own.endswith(HOSTS) else (*HOSTS, own)
         self._sees_content = sees_content
@@ -79,7 +87,7 @@ class Files:
         picture = self.pictures.get(ref.key)
         if picture is not None:
             try:
-                return await self._download(picture)
+                return await self._bytes_of(picture)
             except PhotoGone:
                 raise
             except FetchFailed:  # its address may have expired
@@ -92,7 +100,7 @@ class Files:
             raise FetchFailed(f"Discord: {reason(error)}") from None
         if fresh is None:
             raise PhotoGone(to_say("the attachment was taken out of its message"))
-        return await self._download(fresh)
+        return await self._bytes_of(fresh)
 
     async def look(self, ref: PhotoRef) -> Picture | None:
         """The picture in its message, with addresses of today; None if it is no longer in it.
@@ -116,22 +124,15 @@ class Files:
                 return picture
         return None if self._sees_content or found else _made_up(ref, original)
 
-    async def _download(self, picture: Picture) -> bytes:
+    async def _bytes_of(self, picture: Picture) -> bytes:
         if (smaller := _rendition(picture)) is not None and self._is_allowed(smaller):
-            try:
-                async with asyncio.timeout(FETCH_SECONDS):
-                    return await self._client.http.get_from_cdn(smaller)
-            except REACH:
-                pass  # renditions are not promised (and not of every format)
-        if picture.size > LARGEST:
-            raise PhotoGone(f"the file is larger than {LARGEST // 2**20} MB")
+            with contextlib.suppress(FetchFailed):  # not promised, and not of every format
+                return await self._download(smaller)
+        if picture.size > MOST_BYTES:
+            raise PhotoGone(TOO_LARGE)
         if not self._is_allowed(picture.source):
             raise PhotoGone(to_say("it is not on Discord's servers"))
-        try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                return await self._client.http.get_from_cdn(picture.source)
-        except REACH as error:
-            raise FetchFailed(f"Discord: {reason(error)}") from None
+        return await self._download(picture.source)
 
     def _is_allowed(self, url: str) -> bool:
         parts = urlsplit(url)
