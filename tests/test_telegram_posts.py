@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from adapters import trouble
+from adapters.telegram import bot, files
 from adapters.telegram.posts import Original, group_id
-from bot.errors import StoreError
+from bot.errors import FetchFailed, StoreError
 from bot.photos import PhotoRef, Post, StoredPhoto, Task
 from tests.pictures import photo
 from tests.standins.telegram import TelegramWorld
@@ -226,3 +227,26 @@ async def test_what_was_posted_while_away_is_taken_in_after_a_restart(tmp_path: 
 def test_an_original_comes_back_as_it_was_kept() -> None:
     original = Original("document", "show-id", ("a", "b"))
     assert Original.of(PhotoRef("telegram", "k", original.locator)) == original
+
+
+async def test_of_files_without_a_limit_no_more_is_fetched_than_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Bot API server of one's own gives out everything."""
+    large, small = photo(1, (900, 700)), photo(2, (60, 40))
+    monkeypatch.setattr(files, "MOST_BYTES", len(large) - 1)
+    async with scene(tmp_path, indexing=True) as at:
+        at.world.post_document(at.family, at.ann, large, "big.jpg", "image/jpeg", small)
+        await at.indexed(Task.READ)
+        assert [file.label for file in at.world.downloads] == ["thumbnail"]
+
+
+async def test_an_answer_that_is_longer_than_was_told_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot, "MOST_BYTES", 2000)
+    async with scene(tmp_path) as at:
+        at.world.post_photo(at.family, at.ann, photo(1, (900, 700)))
+        (found,) = await all_photos(at)
+        with pytest.raises(FetchFailed, match="too large"):
+            await at.memory.fetch(found)

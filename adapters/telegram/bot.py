@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
+import httpx
 from telegram.error import (
     BadRequest,
     Conflict,
@@ -26,6 +27,8 @@ MOST_RETRIES = 5
 """How often a message is sent again after the time that Telegram asked to wait."""
 CONNECT_SECONDS, READ_SECONDS, WAIT_SECONDS = 10.0, 30.0, 30.0
 CONNECTIONS = 32
+MOST_BYTES = 50 * 1024 * 1024
+"""Of an answer, a file's content too."""
 
 
 NAME = "Telegram"
@@ -78,6 +81,7 @@ def connect(token: str, api_url: str) -> TelegramBot:
         read_timeout=READ_SECONDS,
         write_timeout=READ_SECONDS,
         pool_timeout=WAIT_SECONDS,
+        httpx_kwargs={"event_hooks": {"response": [_bounded]}},
     )
     return ExtBot(
         token,
@@ -86,6 +90,14 @@ def connect(token: str, api_url: str) -> TelegramBot:
         request=request,
         rate_limiter=Limiter(),
     )
+
+
+async def _bounded(answer: httpx.Response) -> None:
+    """Asked before the content is read."""
+    length = answer.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) > MOST_BYTES:
+        await answer.aclose()
+        raise httpx.ReadError("the answer is too large", request=answer.request)
 
 
 def seconds_of(flood: RetryAfter) -> float:
