@@ -16,6 +16,8 @@ check: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml bot adapters storage
+	$(BIN)/python -m tests.advisories
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 $(BIN)/python:
