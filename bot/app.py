@@ -22,7 +22,7 @@ from bot import clip, models, settings, zeroshot
 from bot.answers import Answer, Verdict
 from bot.decoder import Decoder
 from bot.errors import SettingsError, ShoeboxError, StoreError
-from bot.housekeeping import erase_left_groups
+from bot.housekeeping import keep_house
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
 from bot.loader import ModelLoader
@@ -75,7 +75,13 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
 
     async with store_for(chosen.database_url) as store, Decoder() as decoder:
         memory = PhotoMemory(
-            store, state, adapters, decoder, chosen.language, chosen.questions_per_minute
+            store,
+            state,
+            adapters,
+            decoder,
+            chosen.language,
+            chosen.questions_per_minute,
+            chosen.retention,
         )
         async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
             yield App(store, memory, adapters, files, decoder, loader)
@@ -150,7 +156,7 @@ async def _at_work(
             await stack.enter_async_context(app.indexer().running())
             grace = timedelta(days=chosen.keep_after_leaving_days)
             loading = asyncio.create_task(_load(app, insist=bool(live)))
-            cleaning = asyncio.create_task(erase_left_groups(app.store.groups, grace))
+            cleaning = asyncio.create_task(keep_house(app.store, grace, chosen.retention))
             try:
                 yield app, live, loading
             finally:

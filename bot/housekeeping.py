@@ -4,22 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from bot.errors import StoreError
-from bot.ports import GroupStore
+from bot.ports import PhotoStore
 
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 3600.0
+SCRUB_SECONDS = 5.0
+"""What somebody had forgotten is gone from the files about so soon."""
+AT_ONCE = 200
+"""Posts that are forgotten in one transaction, so that nobody waits long for it."""
 
 
-async def erase_left_groups(groups: GroupStore, grace: timedelta) -> None:
-    """Forget groups that the bot was removed from longer than `grace` ago; until cancelled."""
+async def keep_house(store: PhotoStore, grace: timedelta, retention: timedelta | None) -> None:
+    """All chores side by side, until cancelled."""
+    chores = [
+        _again(ROUND_SECONDS, "left groups are not forgotten yet", lambda: _left(store, grace)),
+        _again(SCRUB_SECONDS, "deleted data may be left in the files", store.scrub),
+    ]
+    if retention is not None:
+        chores.append(
+            _again(
+                ROUND_SECONDS, "old photos are not forgotten yet", lambda: _old(store, retention)
+            )
+        )
+    await asyncio.gather(*chores)
+
+
+async def forget_old(store: PhotoStore, retention: timedelta) -> int:
+    """Forget what was posted longer ago than that; returns how many posts. Raises StoreError."""
+    before = datetime.now(UTC) - retention
+    posts = 0
+    while some := await store.forget_older(before, AT_ONCE):
+        posts += some
+    if posts:
+        log.info("forgot %d posts that were older than %d days", posts, retention.days)
+    return posts
+
+
+async def _left(store: PhotoStore, grace: timedelta) -> None:
+    for group in await store.groups.erase_left(datetime.now(UTC) - grace):
+        log.info("forgot %s, which the bot was removed from", group.id)
+
+
+async def _old(store: PhotoStore, retention: timedelta) -> None:
+    await forget_old(store, retention)
+
+
+async def _again(pause: float, problem: str, chore: Callable[[], Awaitable[object]]) -> None:
+    """Do it over and over; where the database refuses it, once an hour."""
     while True:
         try:
-            for group in await groups.erase_left(datetime.now(UTC) - grace):
-                log.info("forgot %s, which the bot was removed from", group.id)
+            await chore()
         except StoreError as error:
-            log.error("left groups are not forgotten yet: %s", error)
-        await asyncio.sleep(ROUND_SECONDS)
+            log.error("%s: %s", problem, error)
+            await asyncio.sleep(ROUND_SECONDS)
+        await asyncio.sleep(pause)

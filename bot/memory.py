@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from bot import names
 from bot.answers import Answer, Verdict
@@ -15,7 +16,10 @@ from bot.model_state import ModelState
 from bot.originals import fetch
 from bot.pace import Pace
 from bot.photos import PhotoRef, Post, Query, Remembered, StoredPhoto, Task
-from bot.ports import ChatAdapter, Encoder, GroupStore, PhotoStore, ReplyStore
+from bot.ports import ChatAdapter, Encoder, GroupStore, PeopleStore, PhotoStore, ReplyStore
+
+POSTS_AT_ONCE = 200
+"""That are forgotten in one transaction, so that nobody waits long for it."""
 
 
 class PhotoMemory:
@@ -29,12 +33,15 @@ class PhotoMemory:
         decoder: Decoder,
         language: str = ENGLISH,
         questions_per_minute: int = 0,
+        retention: timedelta | None = None,
     ) -> None:
         """`language`: what is spoken where nothing else is known. `questions_per_minute`: of one
-        person; 0: as many as they like."""
+        person; 0: as many as they like. `retention`: how old a post may become (None: as old as it
+        likes)."""
         self._store = store
         self._model = model
         self._adapters = adapters
+        self._retention = retention
         self._finder = Finder(store, model, adapters, decoder)
         self._languages = LanguageChoice(store.groups, language)
         self._pace = Pace(questions_per_minute)
@@ -60,6 +67,16 @@ class PhotoMemory:
         return self._store.replies
 
     @property
+    def people(self) -> PeopleStore:
+        """What single people can have forgotten, and refuse to have kept."""
+        return self._store.people
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How old a post may become; None: as old as it likes."""
+        return self._retention
+
+    @property
     def names(self) -> names.Names:
         """What groups call what is in their photos."""
         return names.Names(self._store.names)
@@ -79,7 +96,10 @@ class PhotoMemory:
         self._news = asyncio.Event()
 
     async def remember(self, post: Post) -> Remembered:
-        """Keep a post; its photos are found as soon as the indexer has seen them."""
+        """Keep a post; its photos are found as soon as the indexer has seen them. Not what is too
+        old, was forgotten, or was posted by somebody who refuses."""
+        if self._retention is not None and post.posted_at < datetime.now(UTC) - self._retention:
+            return Remembered((), ())
         remembered = await self._store.remember(post)
         if remembered.added:
             self.wake()
@@ -107,6 +127,14 @@ class PhotoMemory:
     async def forget(self, group: str, channel: str, message: str) -> tuple[PhotoRef, ...]:
         """Forget a post and all that was derived from it."""
         return await self._store.forget(group, channel, message)
+
+    async def forget_person(self, group: str, person: str) -> int:
+        """Forget all that somebody posted in a group; returns how many photos that were."""
+        photos = 0
+        while await self._store.people.photos_of(group, person):
+            photos += await self._store.people.forget(group, person, POSTS_AT_ONCE)
+        await self._store.people.forget(group, person, POSTS_AT_ONCE)
+        return photos
 
     async def drop(self, photo: int) -> None:
         """Forget one photo; its post stays with the others."""

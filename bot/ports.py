@@ -102,6 +102,14 @@ class PhotoStore(Protocol):
         """Forget all posts of a channel that is no more; returns how many."""
         ...
 
+    async def forget_older(self, before: datetime, most: int) -> int:
+        """Forget posts, `most` at once, and questions from before then; returns how many posts."""
+        ...
+
+    async def scrub(self) -> bool:
+        """Make what was deleted unreadable in the files too; whether nothing of it is left."""
+        ...
+
     async def take(
         self, task: Task, limit: int, skip: Collection[int], after: Task | None = None
     ) -> list[Job]:
@@ -201,6 +209,9 @@ class PhotoStore(Protocol):
 
     @property
     def names(self) -> NameStore: ...
+
+    @property
+    def people(self) -> PeopleStore: ...
 
 
 class GroupStore(Protocol):
@@ -337,4 +348,26 @@ class NameStore(Protocol):
 
     async def vector(self, photo: int, model: Model) -> Vector | None:
         """The (d,) vector of a photo, if it has one."""
+        ...
+
+
+class PeopleStore(Protocol):
+    """What single people can have forgotten, and refuse to have kept."""
+
+    async def photos_of(self, group: str, person: str) -> int:
+        """How many photos of this group somebody posted."""
+        ...
+
+    async def forget(self, group: str, person: str, most: int) -> int:
+        """Forget `most` of somebody's posts in a group, never to remember them again, and the
+        names that they gave there, what they asked, and that they were seen; returns how many
+        photos that were."""
+        ...
+
+    async def refuse(self, person: str, refuses: bool) -> None:
+        """Never keep what this person posts, in any group; or do so again."""
+        ...
+
+    async def refuses(self, person: str) -> bool:
+        """Whether what this person posts is not to be kept."""
         ...

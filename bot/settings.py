@@ -7,6 +7,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ KEYS = (
     "DISCORD_API_URL",
     "KEEP_AFTER_LEAVING_DAYS",
     "QUESTIONS_PER_MINUTE",
+    "RETENTION_DAYS",
 )
 """Every key that .env may hold."""
 
@@ -63,6 +65,13 @@ class Settings:
     """How long a group's data is kept once the bot was sent away from it."""
     questions_per_minute: int = 20
     """Of one person; 0: as many as they like."""
+
+    retention_days: int = 0
+    """How old a post may become; 0: as old as it likes."""
+
+    @property
+    def retention(self) -> timedelta | None:
+        return timedelta(days=self.retention_days) if self.retention_days else None
 
     @property
     def database_path(self) -> Path:
@@ -139,6 +148,7 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         questions_per_minute=_questions(
             get("QUESTIONS_PER_MINUTE", str(defaults.questions_per_minute))
         ),
+        retention_days=_days("RETENTION_DAYS", get("RETENTION_DAYS", "0")),
     )
     if not is_loopback(settings.web_host) and not settings.web_password:
         raise SettingsError(

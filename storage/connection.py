@@ -74,6 +74,20 @@ class Database:
                 raise StoreError(f"the database {self.path} can't be written: {error}") from error
 
     @asynccontextmanager
+    async def alone(self) -> AsyncIterator[aiosqlite.Connection]:
+        """The writer without a transaction, for what SQLite does only so; whoever stops waiting
+        for it stops SQLite too."""
+        assert self._writer is not None, "the database is not open"
+        async with self._lock:
+            try:
+                yield self._writer
+            except asyncio.CancelledError:
+                await self._writer.interrupt()
+                raise
+            except sqlite3.Error as error:
+                raise StoreError(f"the database {self.path} can't be written: {error}") from error
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[aiosqlite.Connection]:
         """For queries, each with a cursor of its own."""
         assert self._reader is not None, "the database is not open"

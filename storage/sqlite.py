@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -32,12 +31,15 @@ from storage import search
 from storage.answers import SqliteAnswers
 from storage.connection import Database
 from storage.fingerprints import looks_of, save_fingerprints
+from storage.forgotten import forbid, is_forbidden, refuses
 from storage.groups import UPSERT, SqliteGroups
 from storage.jobs import Turns
 from storage.names import SqliteNames, alike
+from storage.people import SqlitePeople
 from storage.replies import SqliteReplies, said_of
 from storage.rows import row, rows, stored_photos, value
 from storage.scopes import SqliteScopes
+from storage.scrubbing import Scrubber
 from storage.vectors import from_blob, to_blob
 
 SOON = 60.0
@@ -56,6 +58,8 @@ class SqliteStore:
         self.scopes = SqliteScopes(self._db)
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
+        self.people = SqlitePeople(self._db)
+        self._scrubber = Scrubber(self._db, ("texts_index", "replies_index"))
 
     async def __aenter__(self) -> Self:
         await self._db.open()
@@ -74,7 +78,9 @@ class SqliteStore:
         known: list[int] = []
         async with self._db.write() as db:
             group = await value(db, f"{UPSERT} RETURNING id", (post.group, post.group_name))
-            if await _is_forgotten(db, group, post.channel, post.message):
+            if await is_forbidden(db, group, post.channel, post.message) or await refuses(
+                db, post.author
+            ):
                 return Remembered((), ())
             post_id = await value(
                 db,
@@ -168,10 +174,7 @@ class SqliteStore:
             group_id = await value(db, "SELECT id FROM groups WHERE key = ?", (group,))
             if group_id is None:
                 return ()
-            await db.execute(
-                "INSERT OR IGNORE INTO forgotten (group_id, digest) VALUES (?, ?)",
-                (group_id, await _digest(db, channel, message)),
-            )
+            await forbid(db, group_id, [(channel, message)])
             post = await row(
                 db,
                 "DELETE FROM posts WHERE channel = ? AND message = ? AND group_id = ?"
@@ -205,6 +208,20 @@ class SqliteStore:
                 (channel, group),
             )
         return len(gone)
+
+    async def forget_older(self, before: datetime, most: int) -> int:
+        async with self._db.write() as db:
+            gone = await rows(
+                db,
+                "DELETE FROM posts WHERE id IN"
+                " (SELECT id FROM posts WHERE posted_at < ? LIMIT ?) RETURNING id",
+                (before.astimezone(UTC).isoformat(), most),
+            )
+            await db.execute("DELETE FROM answers WHERE given_at < ?", (before.timestamp(),))
+        return len(gone)
+
+    async def scrub(self) -> bool:
+        return await self._scrubber.scrub()
 
     async def take(
         self, task: Task, limit: int, skip: Collection[int], after: Task | None = None
@@ -396,18 +413,3 @@ async def _write_captions(db: aiosqlite.Connection, group: int, post: int, album
             "UPDATE texts SET caption = ?1 WHERE photo_id = ?2 AND caption <> ?1",
             (fold(photo.post.caption), photo.id),
         )
-
-
-async def _digest(db: aiosqlite.Connection, channel: str, message: str) -> bytes:
-    salt = await value(db, "SELECT value FROM salt")
-    text = f"{channel}\0{message}".encode()
-    return hashlib.blake2b(text, key=salt, digest_size=16).digest()
-
-
-async def _is_forgotten(db: aiosqlite.Connection, group: int, channel: str, message: str) -> bool:
-    found = await value(
-        db,
-        "SELECT 1 FROM forgotten WHERE group_id = ? AND digest = ?",
-        (group, await _digest(db, channel, message)),
-    )
-    return found is not None

@@ -1,0 +1,48 @@
+"""What must not come back: salted hashes of forgotten posts and of people who refuse, not ids."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import aiosqlite
+
+from storage.rows import value
+
+
+async def forbid(db: aiosqlite.Connection, group: int, messages: Sequence[tuple[str, str]]) -> None:
+    """These (channel, message) of a group are never remembered again."""
+    salt = await _salt(db)
+    await db.executemany(
+        "INSERT OR IGNORE INTO forgotten (group_id, digest) VALUES (?, ?)",
+        [(group, _digest(salt, *message)) for message in messages],
+    )
+
+
+async def is_forbidden(db: aiosqlite.Connection, group: int, channel: str, message: str) -> bool:
+    """Whether that message is never to be remembered again."""
+    found = await value(
+        db,
+        "SELECT 1 FROM forgotten WHERE group_id = ? AND digest = ?",
+        (group, _digest(await _salt(db), channel, message)),
+    )
+    return found is not None
+
+
+async def refusal(db: aiosqlite.Connection, person: str) -> bytes:
+    """What somebody who refuses is known by."""
+    return _digest(await _salt(db), person)
+
+
+async def refuses(db: aiosqlite.Connection, person: str) -> bool:
+    """Whether somebody's photos are not to be kept."""
+    digest = await refusal(db, person)
+    return await value(db, "SELECT 1 FROM refusing WHERE digest = ?", (digest,)) is not None
+
+
+async def _salt(db: aiosqlite.Connection) -> bytes:
+    return bytes(await value(db, "SELECT value FROM salt"))
+
+
+def _digest(salt: bytes, *parts: str) -> bytes:
+    return hashlib.blake2b("\0".join(parts).encode(), key=salt, digest_size=16).digest()
