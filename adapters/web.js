@@ -235,7 +235,7 @@ const shoebox = (() => {
         note([reply.error]);
         return;
       }
-      note(reply.hints || []);
+      note(reply.hints || [], reply.button);
       staged.forEach(forgetTile);
       staged = [];
       replyTo(null);
@@ -266,13 +266,30 @@ const shoebox = (() => {
     $("text").focus();
   }
 
-  /** Lines that only this person sees, until the next ones. */
-  function note(lines) {
+  /** Send a command that a button stands for. */
+  async function command(text) {
+    note([]);
+    try {
+      const reply = await postJson("/post", { group: me.group, author: me.name, text, uploads: [] });
+      note(reply.error ? [reply.error] : reply.hints || []);
+    } catch {
+      note([say("The bot can't be reached. Try again in a moment.")]);
+    }
+  }
+
+  /** Lines that only this person sees, until the next ones; maybe with a button that sends text. */
+  function note(lines, button) {
     const notes = $("notes");
     notes.replaceChildren();
     if (!lines.length) return;
     const card = make("div", "note");
     for (const line of lines) card.append(make("div", "", line));
+    if (button) {
+      const press = make("button", "confirm", button.label);
+      press.type = "button";
+      press.onclick = () => command(button.text);
+      card.append(press);
+    }
     const close = make("button", "cross", "×");
     close.type = "button";
     close.setAttribute("aria-label", say("Close"));

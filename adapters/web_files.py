@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +29,7 @@ MAX_PREVIEWS = 4000
 CHUNK = 1024 * 1024
 
 _log = logging.getLogger(__name__)
+_ELSEWHERE = re.compile(r"photo:\d+")
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,8}")
 
 Preview = Callable[[bytes], Awaitable[bytes]]
@@ -185,7 +186,25 @@ class WebFiles:
             _log.exception("no preview could be made of an upload")
         return True
 
+    async def previewed(self) -> set[int]:
+        """The memory's ids of photos that were posted elsewhere and have a preview here."""
+        names = await asyncio.to_thread(
+            lambda: [p.stem for p in self._previews.glob("photo-*.jpg")]
+        )
+        return {int(name.removeprefix("photo-")) for name in names}
+
+    async def drop_previews(self, photos: Collection[int]) -> None:
+        """These photos are no longer remembered. Raises StoreError."""
+        try:
+            for photo in photos:
+                path = self._preview_path(preview_key(photo))
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"a preview can't be deleted: {error}") from error
+
     def _preview_path(self, locator: str) -> Path:
+        if _ELSEWHERE.fullmatch(locator):
+            return self._previews / f"{locator.replace(':', '-')}.jpg"
         name = hashlib.sha256(locator.encode("utf-8", "surrogatepass")).hexdigest()[:40]
         return self._previews / f"{name}.jpg"
 
@@ -213,6 +232,11 @@ async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
         await asyncio.to_thread(os.fsync, file.fileno())
     finally:
         await asyncio.to_thread(file.close)
+
+
+def preview_key(photo: int) -> str:
+    """What the preview of a photo goes by that was posted elsewhere."""
+    return f"photo:{photo}"
 
 
 def too_large() -> str:

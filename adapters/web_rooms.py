@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from adapters.files import LOCAL, local_group
 from adapters.web_files import UploadRefused, WebFiles
+from adapters.web_forgetting import Forgetting
 from adapters.web_names import CHANNEL, Names
 from bot.answers import Hit
 from bot.errors import ShoeboxError, StoreError
@@ -35,6 +36,7 @@ HELP = (
     to_say("/which cat, dog or cake: what I take the photo for that you reply to, or the last one"),
     to_say("/language: in which language I speak here"),
     to_say("/stats: says how many photos are remembered here"),
+    to_say("/forget me: I forget all that you posted here; /optout: I remember nothing you post"),
     to_say("/help: shows this"),
     to_say("Post photos by dropping or pasting them here, or with the + button."),
 )
@@ -75,6 +77,7 @@ class Rooms:
         self._log = log
         self._files = files
         self._names = Names(memory, log)
+        self._forgetting = Forgetting(memory, log, files, self._delete, self._show)
         self._windows: set[Window] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._handing = asyncio.Lock()
@@ -88,6 +91,7 @@ class Rooms:
             sorry = spoken.say("I was restarted before I could answer. Please ask again.")
             await self._log.answer(message.id, Reply(sorry))
         self._spawn(self._catch_up())
+        self._spawn(self._forgetting.keep_house())
 
     async def stop(self) -> None:
         for task in list(self._tasks):
@@ -161,13 +165,18 @@ class Rooms:
             return
         if message.author != author:
             raise UploadRefused(say("Only your own messages can be deleted."))
+        await self._delete(group, [message])
+
+    async def _delete(self, group: str, messages: Sequence[Message]) -> None:
         async with self._handing:
-            changed = await self._log.delete(message.id)
+            changed = await self._log.delete(*(message.id for message in messages))
         for window in self._in(group):
-            window.remove(message.id)
+            for message in messages:
+                window.remove(message.id)
         for answered in changed:
             self._show(answered)
-        await self._erase(message)
+        for message in messages:
+            await self._erase(message)
 
     async def _post_words(self, group: str, author: str, text: str, answers: int | None) -> None:
         answered = None if answers is None else await self._log.get(answers)
@@ -175,10 +184,13 @@ class Rooms:
             answers = None
         async with self._handing:
             message = await self._log.add(group, author, text, answers=answers)
+            said = text
             if answers is not None:
                 try:
+                    if await self._memory.people.refuses(LOCAL + author):
+                        said = ""
                     await self._memory.replies.hear(
-                        local_group(group), CHANNEL, str(answers), str(message.id), text
+                        local_group(group), CHANNEL, str(answers), str(message.id), said
                     )
                 except StoreError as error:
                     _log.error("what is said about a photo can't be kept: %s", error)
@@ -264,6 +276,10 @@ class Rooms:
                 return await self._names.take_back(group, author, words)
             case "/which":
                 return await self._names.which(group, author, words, answers)
+            case "/forget":
+                return await self._forgetting.forget(group, author, words)
+            case "/optout" | "/optin":
+                return await self._forgetting.opt(author, command.casefold() == "/optout")
             case "/help":
                 return tuple(map(say, HELP))
             case "/language":

@@ -14,7 +14,8 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from starlette.requests import ClientDisconnect
 
 from adapters.files import LOCAL
-from adapters.web_files import MAX_BYTES, UploadRefused, WebFiles, too_large
+from adapters.web_files import MAX_BYTES, UploadRefused, WebFiles, preview_key, too_large
+from adapters.web_forgetting import button_under
 from adapters.web_rooms import Rooms
 from bot.errors import FetchFailed, NotAPhoto, PhotoGone, SettingsError, ShoeboxError
 from bot.language import say, speak
@@ -67,7 +68,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
     @app.post("/post")
     async def post(request: Request) -> Response:
         """A message: `{group, author, text, uploads: [token], answers: message}`; `hints` are for
-        its sender."""
+        its sender, with a `button` that sends its `text` where something is to be confirmed."""
         try:
             sent = await _json(request)
             uploads, answers = sent.get("uploads", []), sent.get("answers")
@@ -85,7 +86,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
                 _log.error("a message can't be taken: %s", error)
                 return _refused(say("The message can't be kept right now. Please try again."), 503)
             return _refused(str(error), 400)
-        return JSONResponse({"hints": hints})
+        return JSONResponse({"hints": hints, **button_under(str(sent.get("text", "")))})
 
     @app.get("/attachment/{message}/{number}")
     async def attachment(message: int, number: int) -> Response:
@@ -114,7 +115,7 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
             return await memory.fetch(stored)
 
         posted_here = stored.ref.locator.startswith("web/photos/")
-        key = stored.ref.locator if posted_here else f"photo:{photo}"
+        key = stored.ref.locator if posted_here else preview_key(photo)
         return await _shown(files, key, load)
 
 

@@ -11,6 +11,7 @@ IN_BROWSER = (
     to_say("Remove {file}"),
     to_say("The upload was cut off. Remove the photo and add it again."),
     to_say("The bot can't be reached. Your message is still here: try again in a moment."),
+    to_say("The bot can't be reached. Try again in a moment."),
     to_say("Don't reply"),
     to_say("↩ in reply to {person}"),
     to_say("Close"),

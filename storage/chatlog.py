@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Self
 import aiosqlite
 
 from storage.connection import Database
+from storage.scrubbing import Scrubber
 
 SCHEMA = "storage.schema.chatlog"
 _COLUMNS = "id, room, author, text, posted_at, question, reply, attachments, answers"
@@ -99,6 +100,7 @@ class ChatLog:
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = now) -> None:
         self._database = Database(path, SCHEMA)
+        self._scrubber = Scrubber(self._database)
         self._clock = clock
 
     async def __aenter__(self) -> Self:
@@ -166,32 +168,49 @@ class ChatLog:
             )
         return _message(rows[0]) if rows else None
 
-    async def delete(self, message: int) -> list[Message]:
-        """Hide a message for good, and its photos in replies; returns the changed replies.
+    async def delete(self, *messages: int) -> list[Message]:
+        """Hide messages for good, and their photos in replies; returns the changed replies.
 
-        The row stays until `purge`, so that a crash leaves a trace of what is to be cleaned up.
+        The rows stay until `purge`, so that a crash leaves a trace of what is to be cleaned up.
         """
-        changed: list[Message] = []
+        gone = json.dumps(messages)
         async with self._database.write() as db:
-            await _rows(db, "UPDATE message SET deleted = 1 WHERE id = ?", (message,))
+            await _rows(
+                db,
+                "UPDATE message SET deleted = 1 WHERE id IN (SELECT value FROM json_each(?))",
+                (gone,),
+            )
+            return await _cut_replies(db, "jump", messages)
+
+    async def drop_photos(self, photos: Collection[int]) -> list[Message]:
+        """Photos that are no longer remembered: leave them out of replies; returns those."""
+        async with self._database.write() as db:
+            return await _cut_replies(db, "photo", photos)
+
+    async def shown_photos(self) -> set[int]:
+        """The memory's ids of all photos in replies."""
+        async with self._database.read() as db:
             rows = await _rows(
                 db,
-                f"SELECT {_COLUMNS} FROM message WHERE NOT deleted AND reply IS NOT NULL AND EXISTS"
-                " (SELECT 1 FROM json_tree(reply, '$.finds') WHERE key = 'jump' AND atom = ?)",
-                (message,),
+                "SELECT DISTINCT atom FROM message, json_tree(reply, '$.finds')"
+                " WHERE reply IS NOT NULL AND NOT deleted AND json_tree.key = 'photo'",
             )
-            for answered in map(_message, rows):
-                assert answered.reply is not None
-                left = [_without(find, message) for find in answered.reply.finds]
-                kept = tuple(find for find in left if find is not None)
-                reply = replace(answered.reply, finds=kept)
-                rows = await _rows(
-                    db,
-                    f"UPDATE message SET reply = ? WHERE id = ? RETURNING {_COLUMNS}",
-                    (_write_reply(reply), answered.id),
-                )
-                changed.append(_message(rows[0]))
-        return changed
+        return {int(row[0]) for row in rows}
+
+    async def by(self, group: str, author: str) -> list[Message]:
+        """All that somebody wrote in a group."""
+        return await self._select("room = ? AND author = ? AND NOT deleted", (group, author))
+
+    async def before(self, moment: datetime, limit: int = 200) -> list[Message]:
+        """Some of the messages that were written before then."""
+        posted_at = moment.astimezone(UTC).isoformat()
+        return await self._select(
+            "posted_at < ? AND NOT deleted ORDER BY id LIMIT ?", (posted_at, limit)
+        )
+
+    async def scrub(self) -> bool:
+        """Make what was deleted unreadable in the file too; whether nothing of it is left."""
+        return await self._scrubber.scrub()
 
     async def deleted(self) -> list[Message]:
         """Deleted messages that are not purged yet."""
@@ -258,9 +277,31 @@ def _read_find(kept: dict[str, Any]) -> Find:
     )
 
 
-def _without(find: Find, message: int) -> Find | None:
-    """What is left of it once a message is gone."""
-    return together([each for each in (find, *find.copies) if each.jump != message])
+async def _cut_replies(db: aiosqlite.Connection, key: str, gone: Collection[int]) -> list[Message]:
+    """Leave finds out of all replies whose `key` (`jump` or `photo`) is among those that are
+    gone; returns the replies that had one."""
+    rows = await _rows(
+        db,
+        f"SELECT {_COLUMNS} FROM message WHERE NOT deleted AND reply IS NOT NULL AND EXISTS"
+        " (SELECT 1 FROM json_tree(reply, '$.finds') WHERE key = ? AND atom IN"
+        " (SELECT value FROM json_each(?)))",
+        (key, json.dumps(list(gone))),
+    )
+    changed: list[Message] = []
+    for answered in map(_message, rows):
+        assert answered.reply is not None
+        left = [
+            together([each for each in (find, *find.copies) if getattr(each, key) not in gone])
+            for find in answered.reply.finds
+        ]
+        kept = tuple(find for find in left if find is not None)
+        rows = await _rows(
+            db,
+            f"UPDATE message SET reply = ? WHERE id = ? RETURNING {_COLUMNS}",
+            (_write_reply(replace(answered.reply, finds=kept)), answered.id),
+        )
+        changed.append(_message(rows[0]))
+    return changed
 
 
 def _message(row: sqlite3.Row) -> Message:

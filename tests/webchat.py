@@ -8,6 +8,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ async def running_chat(
     port: int = 0,
     preview: Preview | None = None,
     language: str = "en",
+    retention: timedelta | None = None,
 ) -> AsyncIterator[Running]:
     """Serve a chat whose data lies in `folder`."""
     model = ModelState("none", problem="There is none in this test.")
@@ -53,7 +55,7 @@ async def running_chat(
         Decoder() as decoder,
     ):
         files = Files(folder, MAX_BYTES)
-        memory = PhotoMemory(store, model, {files.platform: files}, decoder, language)
+        memory = PhotoMemory(store, model, {files.platform: files}, decoder, language, retention)
         shown = preview or decoder.preview
         chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password)
         async with chat:
