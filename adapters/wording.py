@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import timedelta
 
-from bot.language import count, photos, say
+from bot.language import count, photos, say, to_say
 from bot.photos import GroupStatus
+
+FORGET_ME = to_say(
+    "Forget all that you posted here? {photos}, the names that you gave and what you asked, for "
+    "ever. So that I remember nothing of yours later on: /optout"
+)
+OPTED_OUT = to_say(
+    "From now on I remember nothing that you post, in any group that I am in. What I remember of "
+    "you from before goes with {forget_me}. /optin takes this back."
+)
+OPTED_IN = to_say("From now on I remember what you post, like that of everybody else.")
 
 _TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """These turn the order of what follows around."""
@@ -19,6 +30,17 @@ def one_line(text: str) -> str:
 def grace(days: int) -> str:
     """When what is kept of a group goes, once the bot is no longer in it."""
     return count(days, "after {count} day", "after {count} days") if days else say("at once")
+
+
+def ageing(retention: timedelta | None) -> str:
+    """How old what is remembered may become; empty if it may become as old as it likes."""
+    if retention is None:
+        return ""
+    return count(
+        retention.days,
+        "I forget what was posted after {count} day.",
+        "I forget what was posted after {count} days.",
+    )
 
 
 def in_numbers(status: GroupStatus | None, some: str, none: str) -> str:

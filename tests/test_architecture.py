@@ -19,7 +19,7 @@ ONLY_IN = {
     "open_clip": {"bot/clip.py", "bot/starter/network.py"},
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/search.py"}
     | {"storage/rows.py", "storage/chatlog.py", "storage/replies.py", "storage/names.py"}
-    | {"storage/fingerprints.py", "storage/jobs.py"},
+    | {"storage/fingerprints.py", "storage/forgotten.py", "storage/jobs.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
     "nicegui": {"adapters/web.py", "adapters/web_page.py"}

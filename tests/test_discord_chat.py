@@ -404,6 +404,35 @@ async def test_an_admin_makes_it_forget_everything(tmp_path: Path) -> None:
         assert len(await at.remembered()) == 1
 
 
+async def test_somebody_makes_it_forget_all_of_theirs(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await cakes(at, 3)
+        asked = await at.bob.slash(at.general, "forget", me=True)
+        assert "0 photos" in Shown.of(asked.response).text
+        await press(at, at.bob, asked, "Forget it all")
+        assert len(await at.remembered()) == 3, "only what is theirs goes"
+        asked = await at.ann.slash(at.general, "forget", me=True)
+        assert asked.response.flags.ephemeral  # type: ignore[union-attr]
+        assert "3 photos" in Shown.of(asked.response).text
+        await press(at, at.ann, asked, "Keep")
+        assert len(await at.remembered()) == 3
+        asked = await at.ann.slash(at.general, "forget", me=True)
+        await press(at, at.ann, asked, "Forget it all")
+        assert await at.remembered() == []
+
+
+async def test_who_opts_out_is_never_remembered(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        said = await at.ann.slash(at.general, "optout")
+        assert "remember nothing that you post" in said.response.content  # type: ignore[union-attr]
+        assert said.response.flags.ephemeral  # type: ignore[union-attr]
+        await cakes(at, 2)
+        assert await at.remembered() == []
+        await at.ann.slash(at.general, "optin")
+        await cakes(at, 1)
+        assert len(await at.remembered()) == 1
+
+
 async def test_when_the_memory_is_in_trouble_the_asker_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -142,6 +142,53 @@ async def test_an_admin_makes_it_forget_everything(tmp_path: Path) -> None:
         assert len(greetings) == 1
 
 
+async def test_somebody_makes_it_forget_all_of_theirs(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        at.cakes(2)
+        at.world.post_photo(at.family, at.bob, photo(5), "bob's cake")
+        other = at.group("Club", at.ann)
+        at.world.post_photo(other, at.ann, photo(9))
+        await at.asks(
+            at.bob, "/name the goose", reply_to=at.world.post_photo(at.family, at.ann, photo(6))
+        )
+        (sure,) = await at.asks(at.ann, "/forget me")
+        assert "3 photos" in sure.text
+        press = at.world.press(sure, "Forget it all", at.bob)
+        assert (await press.answered()).text == text.NOT_ASKED
+        assert (await at.world.press(sure, "Keep", at.bob).answered()).text == text.NOT_ASKED
+        assert await at.remembered() == 5
+        await at.world.press(sure, "Forget it all", at.ann).answered()
+        await until(lambda: sure.text == "Forgotten: 3 photos.")
+        assert await at.remembered() == 2, "the others' stay, and what she posted elsewhere"
+        (sure,) = await at.asks(at.bob, "/forget me")
+        await at.world.press(sure, "Keep", at.bob).answered()
+        await until(lambda: sure.text == "Nothing was forgotten.")
+        assert await at.remembered() == 2
+        at.world.post_anonymously(at.family, text="/forget me")
+        (words,) = await at.world.bot_sends(at.family)
+        assert words.text == text.WHO_ARE_YOU
+
+
+async def test_who_opts_out_is_never_remembered(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        (said,) = await at.asks(at.bob, "/optout")
+        assert "remember nothing that you post" in said.text
+        other = at.group("Club", at.ann, at.bob)
+        await at.world.bot_sends(other)
+        posted = at.world.post_photo(at.family, at.bob, photo(1), "bob's")
+        at.world.post_photo(other, at.bob, photo(2), "bob's")
+        at.world.edit_caption(posted, "bob's, edited")
+        hers = at.world.post_photo(at.family, at.ann, photo(3), "ann's")
+        at.world.say(at.family, at.bob, "whispered", reply_to=hers)
+        assert await at.remembered() == 1
+        (none,) = await at.asks(at.ann, "/find whispered")
+        assert not none.photo
+        (said,) = await at.asks(at.bob, "/optin", chat=at.world.private(at.bob))
+        assert "From now on I remember what you post" in said.text
+        at.world.post_photo(at.family, at.bob, photo(4), "bob's")
+        assert await at.remembered() == 2
+
+
 async def test_everything_can_be_kept_after_all(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         at.cakes(1)
@@ -174,9 +221,11 @@ async def test_commands_are_offered_where_they_work(tmp_path: Path) -> None:
         assert offered == {
             "all_group_chats": [
                 *("find", "similar", "name", "names", "unname", "which"),
-                *("forget", "language", "stats", "help"),
+                *("forget", "optout", "language", "stats", "help"),
             ],
-            "all_private_chats": ["find", "similar", "names", "which", "stats", "help"],
+            "all_private_chats": [
+                *("find", "similar", "names", "which", "optout", "stats", "help")
+            ],
         }
         assert group_id(at.family.id).startswith("telegram:-100")
 

@@ -1,5 +1,5 @@
-"""The buttons under answers: *More*, *Similar*, *Share*, *Forget*, and the confirmation to forget
-everything."""
+"""The buttons under answers: *More*, *Similar*, *Share*, *Forget*, and the confirmations to
+forget."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bot.photos import Query
 _LEADS_ON = re.compile(r"(more|similar):(\d{1,18}):(\d{1,4})")
 _SHARE = re.compile(r"share:(\d{1,18}):(\d{1,4}):(\d{1,4})")
 _FORGET = re.compile(r"forget:(\d{1,18})")
+_MINE = re.compile(r"mine:(yes|no)")
 _EVERYTHING = re.compile(r"everything:(yes|no)")
 _OFFERED = re.compile(r"similar:(\d+):(\d+)")
 
@@ -52,6 +53,8 @@ class Buttons:
                 await self._share(interaction, int(found[1]), int(found[2]), int(found[3]))
             elif found := _FORGET.fullmatch(data):
                 await self._forgetting.forget_photo(interaction, int(found[1]))
+            elif found := _MINE.fullmatch(data):
+                await self._forgetting.forget_me(interaction, found[1] == "yes")
             elif found := _EVERYTHING.fullmatch(data):
                 await self._forgetting.forget_everything(interaction, found[1] == "yes")
             else:

@@ -22,6 +22,7 @@ from adapters.discord.pictures import picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import Original, as_post, ref_of
 from adapters.discord.rooms import Rooms
+from adapters.wording import ageing
 from bot.answers import Hit
 from bot.errors import ShoeboxError
 from bot.language import language as language_of
@@ -159,7 +160,8 @@ class Commands:
         await interaction.response.send_message(words, ephemeral=True)
 
     async def help(self, interaction: Interaction, commands: dict[str, str]) -> None:
-        await interaction.response.send_message(say(text.HELP, **commands), ephemeral=True)
+        told = f"{say(text.HELP, **commands)}\n{ageing(self._memory.retention)}".rstrip()
+        await interaction.response.send_message(told, ephemeral=True)
 
     async def not_a_date(self, interaction: Interaction, typed: str) -> None:
         words = say(text.NOT_A_DATE, text=text.plain(typed, text.NAME))
@@ -290,15 +292,32 @@ def offer(tree: Tree, commands: Commands) -> None:
         await guarded(interaction, commands.names.take_back(interaction, name))
 
     @tree.command(
-        name="forget", description=to_say("How I forget photos; admins: everything at once")
+        name="forget", description=to_say("How I forget photos: one, all of yours, everything")
     )
     @app_commands.guild_only()
-    @app_commands.describe(everything=to_say("Admins: forget everything I remember of this server"))
-    async def forget(interaction: Interaction, everything: bool = False) -> None:
-        if everything:
+    @app_commands.describe(
+        me=to_say("Forget all that you posted in this server"),
+        everything=to_say("Admins: forget everything I remember of this server"),
+    )
+    async def forget(interaction: Interaction, me: bool = False, everything: bool = False) -> None:
+        if me:
+            await guarded(interaction, commands.forgetting.ask_me(interaction))
+        elif everything:
             await guarded(interaction, commands.forgetting.ask_everything(interaction))
         else:
             await guarded(interaction, commands.forgetting.explain(interaction))
+
+    @tree.command(
+        name="optout", description=to_say("I never remember what you post, in any server")
+    )
+    @app_commands.guild_only()
+    async def optout(interaction: Interaction) -> None:
+        await guarded(interaction, commands.forgetting.opt(interaction, out=True))
+
+    @tree.command(name="optin", description=to_say("I remember again what you post"))
+    @app_commands.guild_only()
+    async def optin(interaction: Interaction) -> None:
+        await guarded(interaction, commands.forgetting.opt(interaction, out=False))
 
     @tree.command(name="language", description=to_say("Admins: which language I speak here"))
     @app_commands.guild_only()

@@ -1,4 +1,5 @@
-"""Forgetting: one message, one photo of an answer, everything; and who may ask for it."""
+"""Forgetting: one message, one photo of an answer, all of somebody, everything; and who may ask
+for it."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from discord.ui import Button, View
 from adapters.discord import text
 from adapters.discord.places import Place, group_id, person_id
 from adapters.discord.posts import place_of
+from adapters.wording import FORGET_ME, OPTED_IN, OPTED_OUT
 from bot.answers import Hit
 from bot.language import photos, say
 from bot.memory import PhotoMemory
@@ -101,6 +103,33 @@ class Forgetting:
             erased = await self._erase(guild)
             words = say("Forgotten: {photos}.", photos=photos(erased))
         await interaction.edit_original_response(content=words, view=None)
+
+    async def ask_me(self, interaction: Interaction) -> None:
+        """`/forget me`: are you sure? Who asked alone sees the question and its buttons."""
+        person = person_id(interaction.user.id)
+        number = await self._memory.people.photos_of(_group(interaction), person)
+        view = View(timeout=None)
+        yes = say("Forget it all")
+        view.add_item(Button(label=yes, style=ButtonStyle.danger, custom_id="mine:yes"))
+        view.add_item(Button(label=say("Keep"), custom_id="mine:no"))
+        view.stop()
+        sure = say(FORGET_ME, photos=photos(number))
+        await interaction.response.send_message(sure, view=view, ephemeral=True)
+
+    async def forget_me(self, interaction: Interaction, sure: bool) -> None:
+        """The button under that question: whoever presses it, only what is theirs goes."""
+        words = say(text.KEPT)
+        if sure:
+            person = person_id(interaction.user.id)
+            number = await self._memory.forget_person(_group(interaction), person)
+            words = say("Forgotten: {photos}.", photos=photos(number))
+        await interaction.edit_original_response(content=words, view=None)
+
+    async def opt(self, interaction: Interaction, out: bool) -> None:
+        """`/optout`, `/optin`: of a person, in all servers."""
+        await self._memory.people.refuse(person_id(interaction.user.id), out)
+        words = say(OPTED_OUT, forget_me="`/forget me:True`") if out else say(OPTED_IN)
+        await interaction.response.send_message(words, ephemeral=True)
 
     async def explain(self, interaction: Interaction) -> None:
         """`/forget` alone."""

@@ -15,7 +15,7 @@ from adapters.discord.files import REACH, reason
 from adapters.discord.interaction_language import preferred
 from adapters.discord.places import PREFIX, group_id, guild_id
 from adapters.discord.token import invitation
-from adapters.wording import grace
+from adapters.wording import ageing, grace
 from bot.language import language, languages, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import Group
@@ -39,6 +39,7 @@ class Guilds:
     ) -> None:
         self._groups = memory.groups
         self._languages = memory.languages
+        self._retention = memory.retention
         self._client = client
         self._tree = tree
         self._days = grace_days
@@ -102,6 +103,8 @@ class Guilds:
             return
         speak(await self._languages.of(group_id(guild.id), preferred(guild)))
         words = say(text.GREETING, when=grace(self._days), **mentions(self._tree))
+        if age := ageing(self._retention):
+            words += f"\n{age}"
         if not self._sees_content:
             words += f"\n\n{say(text.HIDDEN)}"
         try:

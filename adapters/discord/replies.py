@@ -5,7 +5,7 @@ from __future__ import annotations
 from discord import Message, MessageType
 
 from adapters.discord.pictures import pictures_in
-from adapters.discord.places import group_id
+from adapters.discord.places import group_id, person_id
 from adapters.discord.posts import place_of
 from bot.memory import PhotoMemory
 
@@ -28,5 +28,6 @@ async def hear(memory: PhotoMemory, message: Message) -> None:
     about = answered_by(message)
     if about is not None and message.guild is not None:
         where = (group_id(message.guild.id), place_of(message.channel).key)
-        said = message.clean_content
+        refuses = await memory.people.refuses(person_id(message.author.id))
+        said = "" if refuses else message.clean_content
         await memory.replies.hear(*where, str(about), str(message.id), said)

@@ -41,7 +41,8 @@ takes one away.
 - *Apps → Which is it?* on a message, or {which} with an image: `cat, dog or cake`?
 - What is said in reply to a photo helps to find it.
 - *Apps → Forget this* on a message: gone from my memory, for who posted it and for moderators. \
-Deleting the message does the same.
+Deleting the message does the same. {forget} `me`: all that you posted here.
+- {optout}: I never remember what you post, in any server; {optin} takes it back.
 - *Apps → Remember this*: keeps a photo that I did not notice.
 - {history}: admins let me look through what was posted before I came.
 - {language}: admins choose which language I speak here.
@@ -52,7 +53,8 @@ later {find} `birthday cake` brings the right ones back, and shows nobody a phot
 that they can't see.
 I keep who posted a photo and when, what was said with it and in reply to it, the text in it, and \
 what it shows as numbers; the photos themselves stay with Discord. They train nothing. *Apps → \
-Forget this* on a message makes me forget it; remove me, and I forget everything {when}. Admins: \
+Forget this* on a message makes me forget it, {forget} `me` all of yours, and with {optout} I \
+remember nothing that you post. Remove me, and I forget everything {when}. Admins: \
 {history} lets me look through what was posted before I came. {help} tells more.""")
 
 HIDDEN = to_say("""⚠️ Discord hides photos from me: my owner has not switched on *Message Content \
@@ -61,14 +63,18 @@ Intent*. Until then I remember what you give me with *Apps → Remember this* on
 NOTHING_HERE = to_say("There are no photos in that message that I can remember.")
 REMEMBERED = to_say("Remembered: {photos}.")
 KNOWN = to_say("I remember that already.")
-STAYS_FORGOTTEN = to_say("Somebody had that message forgotten; it stays so.")
+STAYS_FORGOTTEN = to_say(
+    "That message stays forgotten: somebody had it forgotten, whoever posted it wants nothing "
+    "remembered, or it is too old."
+)
 FORGOTTEN = to_say("Forgotten.")
 NO_NAMES = to_say("There are no names yet. Open the menu of a message: *Apps → Name this…*")
 NOT_KNOWN = to_say("I don't remember that message.")
 NOT_YOURS = to_say("Only who posted a photo, or a moderator, can make me forget it.")
 ADMINS_ONLY = to_say("Only who may manage the server can do that.")
 FORGET_HOW = to_say(
-    "Open the menu of a message: *Apps → Forget this*. Admins: `/forget everything:True`."
+    "Open the menu of a message: *Apps → Forget this*. All that you posted here: "
+    "`/forget me:True`. Admins: `/forget everything:True`."
 )
 FORGET_WHICH = to_say("Which of them shall I forget?")
 SURE = to_say(

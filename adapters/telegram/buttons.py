@@ -1,4 +1,4 @@
-"""The buttons under answers: *More*, *Similar*, and the confirmation to forget everything."""
+"""The buttons under answers: *More*, *Similar*, and the confirmations to forget."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bot.language import say, speak
 from bot.memory import PhotoMemory
 
 _LEADS_ON = re.compile(r"([ms]):(\d{1,18}):(\d{1,4})")
+_MINE = re.compile(r"f:(\d{1,20}):(yes|no)")
 _EVERYTHING = re.compile(r"e:(yes|no)")
 
 
@@ -67,6 +68,8 @@ class Buttons:
                 raise
             finally:
                 self._leading_on.discard(pressed)
+        elif found := _MINE.fullmatch(data):
+            await self._mine(press, Place.of(press.message), int(found[1]), found[2] == "yes")
         elif found := _EVERYTHING.fullmatch(data):
             await self._everything(press, Place.of(press.message), found[1] == "yes")
         else:
@@ -126,6 +129,20 @@ class Buttons:
         await press.edit_message_text(say("Forgotten: {photos}.", photos=count_photos(photos)))
         with contextlib.suppress(TelegramError):
             await self._groups.forgotten(place.chat)
+
+    async def _mine(self, press: CallbackQuery, place: Place, asker: int, sure: bool) -> None:
+        """Whoever presses can only have forgotten what is theirs; others have to leave it."""
+        if place.group is None or press.from_user.id != asker:
+            await _tell(press, say(text.NOT_ASKED))
+            return
+        await _tell(press)
+        if not sure:
+            await press.edit_message_text(say("Nothing was forgotten."))
+            return
+        group = await self._groups.now(place.group)
+        photos = await self._memory.forget_person(group, person_id(asker))
+        self._members.forget(place.chat)
+        await press.edit_message_text(say("Forgotten: {photos}.", photos=count_photos(photos)))
 
 
 async def _tell(press: CallbackQuery, words: str | None = None) -> None:

@@ -19,7 +19,8 @@ from adapters.telegram.groups import Groups
 from adapters.telegram.members import Members
 from adapters.telegram.names import Names
 from adapters.telegram.places import ELSEWHERE, Place
-from adapters.telegram.posts import author_of, photo_of
+from adapters.telegram.posts import author_of, person_id, photo_of
+from adapters.wording import FORGET_ME, OPTED_IN, OPTED_OUT, ageing
 from bot.language import photos, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, PhotoRef, Query
@@ -30,7 +31,7 @@ STALE = timedelta(minutes=15)
 DEEP_LINK = "group"
 KNOWN = (
     *("find", "similar", "forget", "stats", "help", "start"),
-    *("name", "names", "unname", "which", "language"),
+    *("name", "names", "unname", "which", "language", "optout", "optin"),
 )
 
 
@@ -98,6 +99,8 @@ class Commands:
                 await self._names.which(place, message, command.words)
             case "language":
                 await self._language(place, message, command.words)
+            case "optout" | "optin":
+                await self._opt(place, message, command.name == "optout")
             case "stats":
                 await self._stats(place, message)
             case "start" if place.private and command.words.startswith(DEEP_LINK):
@@ -140,6 +143,8 @@ class Commands:
             await self._answers.say(place, say(text.FORGET_WHERE))
         elif words.lower() == "everything":
             await self._ask_to_forget_everything(place, message)
+        elif words.lower() == "me":
+            await self._ask_to_forget_me(place, message)
         elif (ref := photo_of(target := message.reply_to_message)) is None or target is None:
             said = target is not None and await self._forget_said(place.group, message, target)
             await self._answers.say(place, say("Forgotten.") if said else say(text.FORGET_HOW))
@@ -177,6 +182,27 @@ class Commands:
         no = InlineKeyboardButton(say("Keep"), callback_data="e:no")
         await self._answers.say(place, sure, InlineKeyboardMarkup([[yes, no]]))
 
+    async def _ask_to_forget_me(self, place: Place, message: Message) -> None:
+        if message.sender_chat is not None or message.from_user is None:
+            await self._answers.say(place, say(text.WHO_ARE_YOU))
+            return
+        assert place.group is not None
+        group, user = await self._groups.now(place.group), message.from_user.id
+        number = await self._memory.people.photos_of(group, person_id(user))
+        yes = InlineKeyboardButton(say("Forget it all"), callback_data=f"f:{user}:yes")
+        no = InlineKeyboardButton(say("Keep"), callback_data=f"f:{user}:no")
+        sure = say(FORGET_ME, photos=photos(number))
+        await self._answers.say(place, sure, InlineKeyboardMarkup([[yes, no]]))
+
+    async def _opt(self, place: Place, message: Message, out: bool) -> None:
+        """`/optout`, `/optin`: of a person, in all groups."""
+        if message.sender_chat is not None or message.from_user is None:
+            await self._answers.say(place, say(text.WHO_ARE_YOU))
+            return
+        await self._memory.people.refuse(person_id(message.from_user.id), out)
+        said = say(OPTED_OUT, forget_me="/forget me") if out else say(OPTED_IN)
+        await self._answers.say(place, said)
+
     async def _language(self, place: Place, message: Message, words: str) -> None:
         """`/language zh`: in which language an admin wants to be spoken to here."""
         if place.group is None:
@@ -211,10 +237,11 @@ class Commands:
         if place.private:
             await self._answers.say(place, say(text.PRIVATE_HELP))
             return
+        told = f"{say(text.GROUP_HELP)}\n{ageing(self._memory.retention)}".rstrip()
         payload = f"{DEEP_LINK}{place.chat}"
         link = f"https://t.me/{self._username}?start={payload}"
         button = InlineKeyboardMarkup([[InlineKeyboardButton(say("Search in private"), url=link)]])
-        await self._answers.say(place, say(text.GROUP_HELP), button)
+        await self._answers.say(place, told, button)
 
     async def _come_from_group(self, place: Place, message: Message, words: str) -> None:
         """Somebody pressed the button under a group's /help, and says so from which group."""

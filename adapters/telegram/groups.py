@@ -15,7 +15,7 @@ from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot, is_gone
 from adapters.telegram.places import Place
 from adapters.telegram.posts import PREFIX, chat_id, group_id
-from adapters.wording import grace
+from adapters.wording import ageing, grace
 from bot.language import Language, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import Group
@@ -50,6 +50,7 @@ class Groups:
         self._bot = bot
         self._groups = memory.groups
         self._languages = memory.languages
+        self._retention = memory.retention
         self._tell = tell
         self._spawn = spawn
         self._days = grace_days
@@ -160,6 +161,8 @@ class Groups:
     async def _greet(self, chat: int) -> None:
         speak(await self._languages.of(group_id(chat)))
         greeting = say(text.GREETING, when=grace(self._days))
+        if age := ageing(self._retention):
+            greeting += f"\n{age}"
         if await self._are_hidden(chat):
             greeting += f"\n\n{say(text.HIDDEN)}"
         await self._tell(chat, greeting)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegram import Message, MessageEntity
 
-from adapters.telegram.posts import group_id, is_from_a_bot, photo_of
+from adapters.telegram.posts import author_of, group_id, is_from_a_bot, photo_of
 from bot.memory import PhotoMemory
 
 
@@ -19,6 +19,8 @@ async def hear(memory: PhotoMemory, message: Message) -> None:
     if message.text is None or photo_of(message) is not None:
         return
     said = "" if _is_command(message) else message.text
+    if await memory.people.refuses(author_of(message)[0]):
+        said = ""
     chat = message.chat.id
     await memory.replies.hear(
         group_id(chat), str(chat), str(answered.message_id), str(message.message_id), said

@@ -32,7 +32,8 @@ GROUP_COMMANDS = (
     ("names", to_say("what this group calls things")),
     ("unname", to_say("take a name away: /unname the goose")),
     ("which", to_say("as a reply to a photo: which is it? /which cat, dog or cake")),
-    ("forget", to_say("as a reply to a photo: forget it")),
+    ("forget", to_say("as a reply to a photo: forget it; /forget me: all that you posted here")),
+    ("optout", to_say("I remember nothing that you post; /optin takes it back")),
     ("language", to_say("admins: which language I speak here: /language en")),
     ("stats", to_say("how many photos are remembered here")),
     ("help", to_say("what I do and what I keep")),
@@ -42,6 +43,7 @@ PRIVATE_COMMANDS = (
     ("similar", to_say("with a photo: others like it")),
     ("names", to_say("what our groups call things")),
     ("which", to_say("with a photo: which is it? /which cat, dog or cake")),
+    ("optout", to_say("I remember nothing that you post; /optin takes it back")),
     ("stats", to_say("the groups we share")),
     ("help", to_say("what I do and what I keep")),
 )
@@ -63,6 +65,8 @@ looks like it, the better the more photos you name. /names lists what you call t
 • What you say in reply to a photo helps to find it.
 • /forget as a reply to a photo: gone from my memory, for who posted it and for admins. I am not \
 told when a message is deleted; this tells me.
+• /forget me: all that you posted here, gone. /optout: I never remember what you post, in any \
+group; /optin takes it back.
 • /forget everything: an admin empties my memory of this group.
 • /language: an admin chooses which language I speak here.
 • /stats: how many photos I remember here.
@@ -75,6 +79,7 @@ Send me words, or /find <i>birthday cake</i>: I look through the groups that we 
 <code>before:</code>, <code>on:</code> or <i>last summer</i> narrow it. Send me a \
 photo, and I look for others like it; I don't keep it. /which <i>cat, dog or cake</i> under a \
 photo: what I take it for. /names: what our groups call things.
+/optout: I never remember what you post in groups; /optin takes it back.
 /stats names the groups that we share. Add me to a group, and I remember the photos that are \
 posted there from then on.""")
 
@@ -83,7 +88,8 @@ Post them as always. Months later /find <i>birthday cake</i> brings the right on
 I keep who posted a photo and when, its caption, what is said in reply to it, the text in it, and \
 what it shows as numbers; \
 the photos themselves stay with Telegram. Only members of this group can find them. They train \
-nothing. /forget as a reply makes me forget a photo; send me away, and I forget them all {when}. \
+nothing. /forget as a reply makes me forget a photo, /forget me all of yours, and with /optout I \
+remember nothing that you post. Send me away, and I forget them all {when}. \
 /help tells more.""")
 
 HIDDEN = to_say("""⚠️ Telegram hides photos from me here. Either make me an admin of this group \
@@ -95,7 +101,12 @@ FIND_HOW = to_say("Say what to look for: /find birthday cake")
 SIMILAR_HOW = to_say(
     "Reply to a photo with /similar, or send a photo with /similar as its caption."
 )
-FORGET_HOW = to_say("Reply to a photo with /forget. Admins: /forget everything")
+FORGET_HOW = to_say(
+    "Reply to a photo with /forget. All that you posted here: /forget me. Admins: /forget "
+    "everything"
+)
+WHO_ARE_YOU = to_say("You write in the name of a chat: do that under your own name.")
+NOT_ASKED = to_say("Only who asked for it can do that.")
 FORGET_WHERE = to_say("Photos are forgotten in their group: reply to one there with /forget")
 LANGUAGE_WHERE = to_say(
     "In private I speak the language of your Telegram, if I can; admins choose one for their group."
