@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 
@@ -73,16 +74,17 @@ class Database:
             except sqlite3.Error as error:
                 raise StoreError(f"the database {self.path} can't be written: {error}") from error
 
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[aiosqlite.Connection]:
-        """The writer without a transaction, for what SQLite does only so; whoever stops waiting
-        for it stops SQLite too."""
+    async def alone(self, statement: str) -> list[Any]:
+        """Run what SQLite runs outside of transactions only, e.g. VACUUM; its rows. Whoever stops
+        waiting for it stops SQLite too. Raises StoreError."""
         assert self._writer is not None, "the database is not open"
         async with self._lock:
+            work = asyncio.ensure_future(self._writer.execute_fetchall(statement))
             try:
-                yield self._writer
+                return list(await asyncio.shield(work))
             except asyncio.CancelledError:
                 await self._writer.interrupt()
+                await asyncio.gather(work, return_exceptions=True)
                 raise
             except sqlite3.Error as error:
                 raise StoreError(f"the database {self.path} can't be written: {error}") from error

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from storage.connection import Database
-from storage.rows import row, value
+from storage.rows import row
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,8 @@ class Scrubber:
             try:
                 for index in self._indexes:
                     await self._merge(index)
-                async with self._db.alone() as db:
-                    await db.execute("VACUUM")
-                    busy = await value(db, "PRAGMA wal_checkpoint(TRUNCATE)")
+                await self._db.alone("VACUUM")
+                ((busy, *_),) = await self._db.alone("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 took = self._clock() - began
                 self._not_before = self._clock() + REST * took
