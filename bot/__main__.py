@@ -95,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     for each in (naming, names, unname):
         each.add_argument("--group", required=True, metavar="NAME", help="a group's name or id")
 
+    backing = commands.add_parser("backup", help="copy the memory to a file, while the bot runs")
+    backing.add_argument("file", type=Path, metavar="FILE")
+    backing.add_argument("--overwrite", action="store_true", help="even if there is such a file")
+    restoring = commands.add_parser("restore", help="bring a backup back; the bot must not run")
+    restoring.add_argument("file", type=Path, metavar="FILE")
+
     status = commands.add_parser("status", help="photos, waiting and refused, group by group")
     status.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("check", help="are settings, database, model and tokens in order?")
@@ -130,6 +136,8 @@ def _run(options: argparse.Namespace) -> int:
         return _which(chosen, options)
     if options.command in ("name", "names", "unname"):
         return _names(chosen, options)
+    if options.command in ("backup", "restore"):
+        return _copies(chosen, options)
     return _status(chosen, options)
 
 
@@ -213,6 +221,17 @@ def _names(chosen: Settings, options: argparse.Namespace) -> int:
     else:
         said = asyncio.run(app.unname(chosen, words, options.group))
     print(terminal.plain(said))
+    return 0
+
+
+def _copies(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import app, terminal
+
+    if options.command == "backup":
+        made = asyncio.run(app.backup(chosen, options.file, options.overwrite))
+        terminal.print_backups(made)
+    else:
+        terminal.print_restored(asyncio.run(app.restore(chosen, options.file)))
     return 0
 
 

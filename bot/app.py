@@ -10,7 +10,7 @@ import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -36,8 +36,15 @@ from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
 from bot.starter import files as starter
 from storage import store_for
+from storage.backup import CHAT, CHATLOG, MEMORY, Backup, back_up, look_into
+from storage.backup import restore as put_back
 
 log = logging.getLogger(__name__)
+
+START_SECONDS = 5.0
+"""How long a start may look for damage in the database."""
+CHECK_SECONDS = 300.0
+"""How long `check` may."""
 
 DemoProgress = Callable[[int, int], None]
 """Called with scenes posted and scenes in all."""
@@ -138,6 +145,13 @@ async def demo(chosen: Settings, progress: DemoProgress) -> None:
         await _web_chat(apart, app, f"g/{demo.GROUP}")
 
 
+def _taken(chosen: Settings, lock: IndexerLock) -> StoreError:
+    return StoreError(
+        f"another Shoebox (process {lock.owner()}) already runs on {chosen.database_path}: "
+        "stop it first, or set another DATABASE_URL"
+    )
+
+
 @asynccontextmanager
 async def _at_work(
     chosen: Settings,
@@ -146,11 +160,9 @@ async def _at_work(
     on, not yet served. Raises StoreError, SettingsError, TokenRefused."""
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
-            raise StoreError(
-                f"another Shoebox (process {lock.owner()}) already runs on {chosen.database_path}: "
-                "stop it first, or set another DATABASE_URL"
-            )
+            raise _taken(chosen, lock)
         async with opened(chosen) as app, AsyncExitStack() as stack:
+            await _prove_sound(app.store)
             live = [await stack.enter_async_context(c) for c in chats(chosen, app.memory)]
             app.adapters.update({chat.platform: chat for chat in live})
             await stack.enter_async_context(app.indexer().running())
@@ -163,6 +175,12 @@ async def _at_work(
                 loading.cancel()
                 cleaning.cancel()
                 await asyncio.gather(loading, cleaning, return_exceptions=True)
+
+
+async def _prove_sound(store: PhotoStore) -> None:
+    """A damaged memory is not written to. Raises StoreError, which says what to do."""
+    if not await store.prove_sound(START_SECONDS):
+        log.info("the database is large: of it only what %g s allowed was checked", START_SECONDS)
 
 
 async def _load(app: App, insist: bool) -> None:
@@ -178,7 +196,7 @@ async def _web_chat(chosen: Settings, app: App, page: str = "") -> None:
     from storage.chatlog import ChatLog
 
     async with (
-        ChatLog(chosen.data_folder / "web" / "chat.db") as chat_log,
+        ChatLog(chosen.chat_path) as chat_log,
         WebChat(
             app.memory,
             chat_log,
@@ -214,6 +232,7 @@ async def import_folder(
             def awaited() -> tuple[Task, ...]:
                 return (Task.READ,) if state.problem else (Task.EMBED, Task.READ)
 
+            await _prove_sound(app.store)
             work = FolderImport(app.memory, app.files, app.decoder, awaited)
             if not lock.held:
                 return await work.run(folder, group, author, progress), None
@@ -333,6 +352,38 @@ async def _check_database(chosen: Settings) -> Check:
     try:
         async with store_for(chosen.database_url) as store:
             await store.prove_writable()
+            whole = await store.prove_sound(CHECK_SECONDS)
     except ShoeboxError as error:
         return Check(False, "database", str(error))
-    return Check(True, "database", f"{chosen.database_path} can be written")
+    sound = "sound" if whole else f"sound as far as {CHECK_SECONDS:g} s allowed to look"
+    return Check(True, "database", f"{chosen.database_path} can be written, and is {sound}")
+
+
+async def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
+    """Copy the memory to a file, and the web chat's log, if there is one, beside it, while a bot
+    may be running. Raises StoreError."""
+    chat = to.with_name(to.name + CHAT)
+    if not overwrite and chat.exists():  # no copy without the other
+        raise StoreError(f"{chat} exists already: choose another name, or say --overwrite")
+    made = [await asyncio.to_thread(back_up, chosen.database_path, to, overwrite)]
+    if chosen.chat_path.exists():
+        made.append(await asyncio.to_thread(back_up, chosen.chat_path, chat, overwrite, CHATLOG))
+    return made
+
+
+async def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | None]]:
+    """Bring back what `backup` has copied; what it was, and where the old file lies now. Raises
+    StoreError, also while a bot runs on this database."""
+    with IndexerLock(chosen.database_path) as lock:
+        if not lock.held:
+            raise _taken(chosen, lock)
+        copies = [(backup, chosen.database_path, MEMORY)]
+        if (chat := backup.with_name(backup.name + CHAT)).exists():
+            copies.append((chat, chosen.chat_path, CHATLOG))
+        found = [await asyncio.to_thread(look_into, copy, schema) for copy, _, schema in copies]
+        now = datetime.now(UTC)
+        asides = [
+            await asyncio.to_thread(put_back, copy, place, now, schema)
+            for copy, place, schema in copies
+        ]
+    return list(zip(found, asides, strict=True))

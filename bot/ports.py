@@ -187,6 +187,11 @@ class PhotoStore(Protocol):
         """Every photo of a group with that platform and key, oldest first."""
         ...
 
+    async def prove_sound(self, seconds: float) -> bool:
+        """Look for damage in what is stored; whether all was looked at in so many seconds.
+        Raises StoreError where there is some."""
+        ...
+
     async def prove_writable(self) -> None:
         """Write and take back. Raises StoreError."""
         ...

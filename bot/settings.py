@@ -83,6 +83,11 @@ class Settings:
         return self.database_path.parent
 
     @property
+    def chat_path(self) -> Path:
+        """The local web chat's own messages."""
+        return self.data_folder / "web" / "chat.db"
+
+    @property
     def models_folder(self) -> Path:
         return self.data_folder / "models"
 

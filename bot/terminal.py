@@ -6,14 +6,17 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from adapters.files import Files
 from adapters.folder import ImportSummary
 from bot.answers import Answer, Hit, Verdict
 from bot.app import Check
+from bot.language import photos
 from bot.models import ModelPresence, Presence
 from bot.photos import GroupStatus, Name, Task
+from storage.backup import Backup
 
 MOST_REASONS = 10
 """Refused photos that are listed; `status --json` lists all."""
@@ -196,6 +199,21 @@ def status_json(groups: Sequence[GroupStatus], name: str, model: ModelPresence) 
             ],
         }
     )
+
+
+def print_backups(backups: Sequence[Backup]) -> None:
+    """What was copied where."""
+    for each in backups:
+        number = f", {photos(each.photos)}" if each.photos else ""
+        print(f"{plain(str(each.path))}: {each.bytes / 1e6:.1f} MB{number}")
+
+
+def print_restored(restored: Sequence[tuple[Backup, Path | None]]) -> None:
+    """What was brought back, and where the old files are."""
+    for backup, aside in restored:
+        print_backups([backup])
+        if aside is not None:
+            print(f"  what was there before is now {plain(str(aside))}: delete it, if all is well")
 
 
 def print_checks(checks: Sequence[Check]) -> None:

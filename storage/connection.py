@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
@@ -13,6 +14,7 @@ from typing import Any
 import aiosqlite
 
 from bot.errors import StoreError
+from storage.trouble import FOREIGN, damage, trouble
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process that writes."""
@@ -38,12 +40,9 @@ class Database:
             await self._migrate(self._writer)
             self._reader = await self._connect()
             await self._reader.execute("PRAGMA query_only = ON")
-        except (sqlite3.Error, OSError) as error:
+        except FOREIGN as error:
             await self.close()
-            raise StoreError(
-                f"the database {self.path} can't be opened: {error}; "
-                "check the folder's permissions or DATABASE_URL"
-            ) from error
+            raise trouble(self.path, "opened", error) from error
         except BaseException:
             await self.close()
             raise
@@ -68,11 +67,11 @@ class Database:
                 except BaseException:
                     # A cancelled BEGIN or COMMIT still runs in the connection's thread, so that
                     # only SQLite knows whether there is something to roll back.
-                    with suppress(sqlite3.OperationalError):
+                    with suppress(sqlite3.Error):
                         await self._writer.execute("ROLLBACK")
                     raise
-            except sqlite3.Error as error:
-                raise StoreError(f"the database {self.path} can't be written: {error}") from error
+            except FOREIGN as error:
+                raise trouble(self.path, "written", error) from error
 
     async def alone(self, statement: str) -> list[Any]:
         """Run what SQLite runs outside of transactions only, e.g. VACUUM; its rows. Whoever stops
@@ -86,8 +85,38 @@ class Database:
                 await self._writer.interrupt()
                 await asyncio.gather(work, return_exceptions=True)
                 raise
-            except sqlite3.Error as error:
-                raise StoreError(f"the database {self.path} can't be written: {error}") from error
+            except FOREIGN as error:
+                raise trouble(self.path, "written", error) from error
+
+    async def prove_sound(self, seconds: float) -> bool:
+        """Look whether the file's structure is whole, table by table, the smallest first; whether
+        that was done in so many seconds. Flipped bits inside of texts and vectors don't show.
+        Raises StoreError for damage."""
+        until = time.monotonic() + seconds
+        async with self.read() as db:
+            await db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+            try:
+                for table in await self._tables(db):
+                    if time.monotonic() > until:
+                        return False
+                    for (found,) in await db.execute_fetchall(f"PRAGMA quick_check('{table}')"):
+                        if found != "ok":
+                            raise damage(self.path, found)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    return False
+                raise
+            finally:
+                await db.set_progress_handler(None, 0)  # type: ignore[arg-type]
+        return True
+
+    async def _tables(self, db: aiosqlite.Connection) -> list[str]:
+        """The largest ones last."""
+        names = await db.execute_fetchall(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"
+            " ORDER BY name IN ('vectors', 'texts_index_data', 'texts', 'posts'), name = 'vectors'"
+        )
+        return [name for (name,) in names]
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -95,8 +124,8 @@ class Database:
         assert self._reader is not None, "the database is not open"
         try:
             yield self._reader
-        except sqlite3.Error as error:
-            raise StoreError(f"the database {self.path} can't be read: {error}") from error
+        except FOREIGN as error:
+            raise trouble(self.path, "read", error) from error
 
     async def _connect(self) -> aiosqlite.Connection:
         db = await aiosqlite.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)

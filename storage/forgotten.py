@@ -15,7 +15,7 @@ async def forbid(db: aiosqlite.Connection, group: int, messages: Sequence[tuple[
     salt = await _salt(db)
     await db.executemany(
         "INSERT OR IGNORE INTO forgotten (group_id, digest) VALUES (?, ?)",
-        [(group, _digest(salt, *message)) for message in messages],
+        [(group, digest(salt, *message)) for message in messages],
     )
 
 
@@ -24,25 +24,26 @@ async def is_forbidden(db: aiosqlite.Connection, group: int, channel: str, messa
     found = await value(
         db,
         "SELECT 1 FROM forgotten WHERE group_id = ? AND digest = ?",
-        (group, _digest(await _salt(db), channel, message)),
+        (group, digest(await _salt(db), channel, message)),
     )
     return found is not None
 
 
 async def refusal(db: aiosqlite.Connection, person: str) -> bytes:
     """What somebody who refuses is known by."""
-    return _digest(await _salt(db), person)
+    return digest(await _salt(db), person)
 
 
 async def refuses(db: aiosqlite.Connection, person: str) -> bool:
     """Whether somebody's photos are not to be kept."""
-    digest = await refusal(db, person)
-    return await value(db, "SELECT 1 FROM refusing WHERE digest = ?", (digest,)) is not None
+    known_by = await refusal(db, person)
+    return await value(db, "SELECT 1 FROM refusing WHERE digest = ?", (known_by,)) is not None
 
 
 async def _salt(db: aiosqlite.Connection) -> bytes:
     return bytes(await value(db, "SELECT value FROM salt"))
 
 
-def _digest(salt: bytes, *parts: str) -> bytes:
+def digest(salt: bytes, *parts: str) -> bytes:
+    """What a (channel, message) or a (person) is known by."""
     return hashlib.blake2b("\0".join(parts).encode(), key=salt, digest_size=16).digest()

@@ -374,6 +374,9 @@ class SqliteStore:
                 (group, ref.key, ref.platform),
             )
 
+    async def prove_sound(self, seconds: float) -> bool:
+        return await self._db.prove_sound(seconds)
+
     async def prove_writable(self) -> None:
         async with self._db.write() as db:
             await db.execute("INSERT INTO groups (key, name) VALUES ('', '')")
