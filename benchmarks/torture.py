@@ -23,6 +23,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -31,7 +32,11 @@ from benchmarks.torture_child import caption, direction
 
 ROOT = Path(__file__).parent.parent
 LIFE = 2.5
-"""Seconds after its start within which a process is killed; with the starter model, twice that."""
+"""Seconds within which a process is killed; with the starter model, twice that."""
+WHILE_STARTING = 0.2
+"""The share of processes whose life is counted from their start."""
+PACE = 0.03
+"""Seconds between two posts."""
 FINISH_SECONDS = 1800
 CHECKED_EVERY = 10
 """Kills between two checks of the whole database."""
@@ -59,14 +64,20 @@ class Run:
 
 
 def torture(
-    folder: Path, kills: int, seed: int, starter: bool = False, say: Callable[[str], None] = print
+    folder: Path,
+    kills: int,
+    seed: int,
+    starter: bool = False,
+    pace: float = PACE,
+    say: Callable[[str], None] = print,
 ) -> Run:
     """Kill so often, then let it finish, then look."""
     chance = random.Random(seed)
     run, path, began = Run(), folder / "box.db", time.monotonic()
     for number in range(1, kills + 1):
         life = chance.uniform(0.0, LIFE * (2 if starter else 1))
-        _one_life(run, path, life, starter)
+        while_starting = chance.random() < WHILE_STARTING
+        _one_life(run, path, life, while_starting, pace, starter)
         if number % CHECKED_EVERY == 0:
             run.faults += [f"after kill {number}: {fault}" for fault in unsound(path)]
             say(f"{number} kills, {len(run.kept)} posts kept, {len(run.faults)} faults")
@@ -76,24 +87,48 @@ def torture(
     return run
 
 
-def _child(path: Path, first: int, *options: str) -> subprocess.Popen[str]:
+def _child(
+    path: Path, first: int, pace: float, *options: str, stderr: int | IO[str] = subprocess.PIPE
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.torture_child", str(path), str(first), *options],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.torture_child",
+            str(path),
+            str(first),
+            str(pace),
+            *options,
+        ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
 
-def _one_life(run: Run, path: Path, life: float, starter: bool) -> None:
-    child = _child(path, run.first, *(["starter"] if starter else []))
-    timer = threading.Timer(life, child.send_signal, [signal.SIGKILL])
-    timer.start()
-    said, trouble = child.communicate()
-    timer.cancel()
+def _one_life(
+    run: Run, path: Path, life: float, while_starting: bool, pace: float, starter: bool
+) -> None:
+    """Let a process live so many seconds, from its start or from when it is ready."""
+    with tempfile.TemporaryFile("w+") as trouble:
+        options = ["starter"] if starter else []
+        child = _child(path, run.first, pace, *options, stderr=trouble)
+        timer = threading.Timer(life, child.send_signal, [signal.SIGKILL])
+        if while_starting:
+            timer.start()
+        lines: list[str] = []
+        assert child.stdout is not None
+        with child.stdout:
+            for line in child.stdout:
+                lines.append(line.strip())
+                if lines == ["ready"] and not while_starting:
+                    timer.start()
+        child.wait()
+        timer.cancel()
+        trouble.seek(0)
+        said = trouble.read()[-300:]
     run.kills += 1
-    lines = said.splitlines()
     run.before_ready += "ready" not in lines
     for line in lines:
         word, _, number = line.partition(" ")
@@ -105,11 +140,11 @@ def _one_life(run: Run, path: Path, life: float, starter: bool) -> None:
     if last[:1] == ["kept"] and int(last[1]) % 5 == 4:
         run.maybe.add(int(last[1]) - 2)
     if child.returncode != -signal.SIGKILL:
-        run.faults.append(f"it ended by itself ({child.returncode}): {trouble[-300:]}")
+        run.faults.append(f"it ended by itself ({child.returncode}): {said}")
 
 
 def _finish(run: Run, path: Path, starter: bool) -> None:
-    child = _child(path, 0, "finish", *(["starter"] if starter else []))
+    child = _child(path, 0, PACE, "finish", *(["starter"] if starter else []))
     try:
         said, trouble = child.communicate(timeout=FINISH_SECONDS)
     except subprocess.TimeoutExpired:

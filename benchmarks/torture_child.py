@@ -26,8 +26,6 @@ from bot.ports import Encoder
 from storage.sqlite import SqliteStore
 
 GROUP, CHANNEL = "torture:1", "main"
-PACE = 0.03
-"""Seconds between two posts."""
 MOST = 1_000_000
 
 
@@ -81,7 +79,7 @@ def post(number: int) -> Post:
     return Post(GROUP, CHANNEL, name, f"u{number % 7}", "Ann", when, (ref,), caption(number))
 
 
-async def run(path: Path, first: int, starter: bool, finish: bool) -> None:
+async def run(path: Path, first: int, pace: float, starter: bool, finish: bool) -> None:
     """Remember posts from `first` on until killed; with `finish`, only what waits is done."""
     with IndexerLock(path) as lock:
         assert lock.held, "the lock of a killed process is free"
@@ -105,7 +103,7 @@ async def run(path: Path, first: int, starter: bool, finish: bool) -> None:
                     if number % 5 == 4:
                         await memory.forget(GROUP, CHANNEL, str(number - 2))
                         _say(f"forgot {number - 2}")
-                    await asyncio.sleep(PACE)
+                    await asyncio.sleep(pace)
                 scrubbing.cancel()
 
 
@@ -140,5 +138,7 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    where, begin, *options = sys.argv[1:]
-    asyncio.run(run(Path(where), int(begin), "starter" in options, "finish" in options))
+    where, begin, rest, *options = sys.argv[1:]
+    asyncio.run(
+        run(Path(where), int(begin), float(rest), "starter" in options, "finish" in options)
+    )

@@ -11,13 +11,15 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from bot import __version__, settings
 from bot.errors import ShoeboxError
 from bot.settings import Settings
+
+T = TypeVar("T")
 
 WRONG_USE = 2
 _MINUS_WORD = re.compile(r"-(?!h$)[^-\d]")
@@ -162,10 +164,33 @@ def _serve(chosen: Settings, demo: bool) -> int:
     return 0
 
 
+def _finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run something to its end; SIGTERM stops it as Ctrl-C does."""
+    stopped = False
+
+    async def stoppable() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            nonlocal stopped
+            if not stopped:
+                stopped = task.cancel()
+
+        if sys.platform != "win32":  # its event loop takes no signals
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+        return await work
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
 def _import(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
-    summary, notice = asyncio.run(
+    summary, notice = _finish(
         app.import_folder(
             chosen,
             options.folder,
@@ -183,7 +208,7 @@ def _find(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
     words = " ".join(options.words)
-    answer, files = asyncio.run(
+    answer, files = _finish(
         app.find(chosen, words, options.group, options.top, terminal.download_bar())
     )
     if options.nearest:
@@ -199,9 +224,7 @@ def _find(chosen: Settings, options: argparse.Namespace) -> int:
 def _which(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
-    verdict = asyncio.run(
-        app.which(chosen, options.photo, options.options, terminal.download_bar())
-    )
+    verdict = _finish(app.which(chosen, options.photo, options.options, terminal.download_bar()))
     if options.json:
         print(terminal.verdict_json(verdict))
     else:
@@ -213,13 +236,13 @@ def _names(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
     if options.command == "names":
-        terminal.print_names(asyncio.run(app.names(chosen, options.group)))
+        terminal.print_names(_finish(app.names(chosen, options.group)))
         return 0
     words = " ".join(options.words)
     if options.command == "name":
-        said = asyncio.run(app.name(chosen, options.photo, words, options.group))
+        said = _finish(app.name(chosen, options.photo, words, options.group))
     else:
-        said = asyncio.run(app.unname(chosen, words, options.group))
+        said = _finish(app.unname(chosen, words, options.group))
     print(terminal.plain(said))
     return 0
 
@@ -227,18 +250,18 @@ def _names(chosen: Settings, options: argparse.Namespace) -> int:
 def _copies(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.command == "backup":
-        made = asyncio.run(app.backup(chosen, options.file, options.overwrite))
-        terminal.print_backups(made)
+        terminal.print_backups(app.backup(chosen, options.file, options.overwrite))
     else:
-        terminal.print_restored(asyncio.run(app.restore(chosen, options.file)))
+        terminal.print_restored(app.restore(chosen, options.file))
     return 0
 
 
 def _status(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
-    groups, model = asyncio.run(app.status(chosen))
+    groups, model = _finish(app.status(chosen))
     if options.json:
         print(terminal.status_json(groups, chosen.model, model))
     else:
@@ -250,7 +273,7 @@ def _check() -> int:
     from bot import app, terminal
 
     _log_to_stderr("ERROR")
-    checks = asyncio.run(app.check(ENV_FILE))
+    checks = _finish(app.check(ENV_FILE))
     terminal.print_checks(checks)
     return 0 if all(check.fine for check in checks) else 1
 

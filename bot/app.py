@@ -359,19 +359,19 @@ async def _check_database(chosen: Settings) -> Check:
     return Check(True, "database", f"{chosen.database_path} can be written, and is {sound}")
 
 
-async def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
+def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
     """Copy the memory to a file, and the web chat's log, if there is one, beside it, while a bot
     may be running. Raises StoreError."""
     chat = to.with_name(to.name + CHAT)
     if not overwrite and chat.exists():  # no copy without the other
         raise StoreError(f"{chat} exists already: choose another name, or say --overwrite")
-    made = [await asyncio.to_thread(back_up, chosen.database_path, to, overwrite)]
+    made = [back_up(chosen.database_path, to, overwrite)]
     if chosen.chat_path.exists():
-        made.append(await asyncio.to_thread(back_up, chosen.chat_path, chat, overwrite, CHATLOG))
+        made.append(back_up(chosen.chat_path, chat, overwrite, CHATLOG))
     return made
 
 
-async def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | None]]:
+def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | None]]:
     """Bring back what `backup` has copied; what it was, and where the old file lies now. Raises
     StoreError, also while a bot runs on this database."""
     with IndexerLock(chosen.database_path) as lock:
@@ -380,10 +380,7 @@ async def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | N
         copies = [(backup, chosen.database_path, MEMORY)]
         if (chat := backup.with_name(backup.name + CHAT)).exists():
             copies.append((chat, chosen.chat_path, CHATLOG))
-        found = [await asyncio.to_thread(look_into, copy, schema) for copy, _, schema in copies]
+        found = [look_into(copy, schema) for copy, _, schema in copies]
         now = datetime.now(UTC)
-        asides = [
-            await asyncio.to_thread(put_back, copy, place, now, schema)
-            for copy, place, schema in copies
-        ]
+        asides = [put_back(copy, place, now, schema) for copy, place, schema in copies]
     return list(zip(found, asides, strict=True))

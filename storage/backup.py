@@ -22,6 +22,8 @@ _IN_WORDS = {MEMORY: "a memory", CHATLOG: "the web chat's log"}
 CHAT = ".chat"
 """A backup of the web chat's log goes by the memory's name with this behind it."""
 PART = ".part"
+PAGES = 4096
+"""Copied at once; between two pieces it can be stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,10 @@ def back_up(database: Path, to: Path, overwrite: bool, schema: str = MEMORY) -> 
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
             with closing(_open(database)) as source, closing(sqlite3.connect(part)) as copy:
-                source.backup(copy)
+                source.execute("BEGIN")  # one moment, although it is copied piece by piece
+                source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                source.backup(copy, pages=PAGES, sleep=0)
+                source.rollback()
                 copy.execute("PRAGMA journal_mode = DELETE")
             found = look_into(part, schema)
             _sync(part)

@@ -107,6 +107,7 @@ class Database:
                     return False
                 raise
             finally:
+                until = 0.0  # whoever stops waiting for it stops SQLite too
                 await db.set_progress_handler(None, 0)  # type: ignore[arg-type]
         return True
 

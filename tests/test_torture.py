@@ -10,19 +10,12 @@ from benchmarks import reliability, torture
 from benchmarks.torture import Run
 
 
-def test_killed_at_random_moments_it_loses_nothing(tmp_path: Path) -> None:
-    run = torture.torture(tmp_path, kills=4, seed=3, say=lambda line: None)
+def test_killed_at_random_moments_it_loses_nothing_and_losses_are_noticed(tmp_path: Path) -> None:
+    run = torture.torture(tmp_path, kills=3, seed=3, pace=0.1, say=lambda line: None)
     assert run.faults == []
-    assert run.kills == 4
-    assert len(run.kept) > 5
-    assert run.photos > 5
-
-
-def test_it_notices_what_is_lost(tmp_path: Path) -> None:
-    """Of a sound run something is taken away: each loss is a fault."""
-    run = torture.torture(tmp_path, kills=1, seed=2, say=lambda line: None)
-    assert run.faults == []
+    assert run.kills == 3
     assert len(run.kept) > 3
+    assert run.photos > 3
     for harm, fault in (
         ("DELETE FROM posts WHERE message = '0'", "lost: [0]"),
         ("DELETE FROM vectors WHERE photo_id = 2", "0 vectors"),
