@@ -12,11 +12,13 @@ import signal
 import sys
 import threading
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from bot import __version__, settings
 from bot.errors import ShoeboxError
+from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks
 from bot.settings import Settings
 
 T = TypeVar("T")
@@ -38,10 +40,12 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code."""
     options = _parser().parse_args(_spare_minus(sys.argv[1:] if arguments is None else arguments))
+    redact = Redactor()
+    guard_tracebacks(redact)
     try:
-        return _run(options)
+        return _run(options, redact)
     except ShoeboxError as error:
-        print(f"shoebox: {_one_line(error)}", file=sys.stderr)
+        print(f"shoebox: {redact(_one_line(error))}", file=sys.stderr)
         return WRONG_USE
     except KeyboardInterrupt:
         print("shoebox: stopped; nothing is lost, run it again to go on", file=sys.stderr)
@@ -122,13 +126,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, redact: Redactor) -> int:
     if options.command == "check":
-        return _check()
+        return _check(redact)
     chosen = settings.load(ENV_FILE)
+    redact.hide(*chosen.secrets)
     running = options.command in (None, "run", "demo")
-    _log_to_stderr(chosen.log_level if running else "ERROR")
+    _log_to_stderr(chosen.log_level if running else "ERROR", redact)
     if running:
+        if settings.others_can_read(ENV_FILE):
+            logging.getLogger(__name__).warning("%s", settings.readable(ENV_FILE))
         return _serve(chosen, demo=options.command == "demo")
     if options.command == "import":
         return _import(chosen, options)
@@ -269,19 +276,21 @@ def _status(chosen: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _check() -> int:
+def _check(redact: Redactor) -> int:
     from bot import app, terminal
 
-    _log_to_stderr("ERROR")
+    with contextlib.suppress(ShoeboxError):  # the first of the checks says so
+        redact.hide(*settings.load(ENV_FILE).secrets)
+    _log_to_stderr("ERROR", redact)
     checks = _finish(app.check(ENV_FILE))
-    terminal.print_checks(checks)
+    terminal.print_checks([replace(check, line=redact(check.line)) for check in checks])
     return 0 if all(check.fine for check in checks) else 1
 
 
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr
-    )
+def _log_to_stderr(level: str, redact: Redactor) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter(redact, "%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     for name in NOISY:  # some of them would log addresses that hold a token
         logging.getLogger(name).setLevel(max(logging.WARNING, getattr(logging, level)))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -341,10 +339,8 @@ def _check_env(env_file: Path) -> Check:
     unknown = sorted(set(settings.read_env_file(env_file)) - set(settings.KEYS))
     if unknown:
         return Check(False, "settings", f"{env_file} has keys nobody reads: {', '.join(unknown)}")
-    if os.name == "posix" and env_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        return Check(
-            False, "settings", f"others on this machine can read {env_file}: chmod 600 {env_file}"
-        )
+    if settings.others_can_read(env_file):
+        return Check(False, "settings", settings.readable(env_file))
     return Check(True, "settings", f"{env_file} is read")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ipaddress
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -72,6 +73,11 @@ class Settings:
     @property
     def retention(self) -> timedelta | None:
         return timedelta(days=self.retention_days) if self.retention_days else None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return self.discord_token, self.telegram_token, self.web_password
 
     @property
     def database_path(self) -> Path:
@@ -161,6 +167,19 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
             "set WEB_PASSWORD too, or remove WEB_HOST"
         )
     return settings
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether a file is open to other users of this machine."""
+    try:
+        return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False
+
+
+def readable(path: Path) -> str:
+    """What is said of such a file."""
+    return f"others on this machine can read {path}: chmod 600 {path}"
 
 
 def is_loopback(host: str) -> bool:

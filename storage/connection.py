@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -35,7 +36,7 @@ class Database:
     async def open(self) -> None:
         """Create or migrate the file. Raises StoreError, naming the file and the cause."""
         try:
-            await asyncio.to_thread(self.path.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(_make_private, self.path)
             self._writer = await self._connect()
             await self._migrate(self._writer)
             self._reader = await self._connect()
@@ -163,6 +164,14 @@ class Database:
             except BaseException:
                 await db.execute("ROLLBACK")
                 raise
+
+
+def _make_private(path: Path) -> None:
+    """A new database is for its owner's eyes only; SQLite gives its logs the same permissions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _statements(script: str) -> list[str]:
