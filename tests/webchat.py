@@ -55,7 +55,9 @@ async def running_chat(
         Decoder() as decoder,
     ):
         files = Files(folder, MAX_BYTES)
-        memory = PhotoMemory(store, model, {files.platform: files}, decoder, language, retention)
+        memory = PhotoMemory(
+            store, model, {files.platform: files}, decoder, language, retention=retention
+        )
         shown = preview or decoder.preview
         chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password)
         async with chat:
