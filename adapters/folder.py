@@ -29,6 +29,8 @@ class ImportSummary:
 
     added: int = 0
     known: int = 0
+    left_out: int = 0
+    """Forgotten before, too old, or of somebody who opted out."""
     refused: list[tuple[str, str]] = field(default_factory=list)
     """(path, reason)"""
     waiting: dict[Task, int] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class FolderImport:
         self._awaited = awaited
         self._paths: dict[int, Path] = {}
         self._new: set[int] = set()
+        self._left_out = 0
         self._reported = 0.0
 
     async def run(self, folder: Path, group: str, author: str, progress: Progress) -> ImportSummary:
@@ -75,7 +78,8 @@ class FolderImport:
         added = len(self._new) - sum(p.id in self._new for p in photos if p.refused is not None)
         return ImportSummary(
             added=added,
-            known=len(paths) - added - len(refused) - len(unreadable),
+            known=len(paths) - added - len(refused) - len(unreadable) - self._left_out,
+            left_out=self._left_out,
             refused=refused + unreadable,
             waiting=await self._memory.unfinished(list(self._paths)),
         )
@@ -87,6 +91,7 @@ class FolderImport:
             post = as_post(found, group, author, await self._taken(post))
         remembered = await self._memory.remember(post)
         self._new.update(remembered.added)
+        self._left_out += not (remembered.added or remembered.known)
         for photo in remembered.added + remembered.known:
             self._paths.setdefault(photo, path)
 

@@ -62,6 +62,8 @@ def _bar(title: str, **options: Any) -> Callable[[int, int], None]:
 def print_summary(summary: ImportSummary, notice: str | None) -> None:
     """The closing words of an import."""
     print(f"{summary.added} added, {summary.known} already known, {len(summary.refused)} refused")
+    if summary.left_out:
+        print(f"{summary.left_out} left out: forgotten before, too old, or by who opted out")
     for path, reason in summary.refused:
         print(f"  {plain(path)}: {plain(reason)}")
     if notice:

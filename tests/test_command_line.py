@@ -100,6 +100,12 @@ def test_import_find_status(shoebox: Shoebox, album: Path) -> None:
     assert "by Ann" in people
 
 
+def test_what_must_not_be_remembered_is_left_out_and_counted(shoebox: Shoebox, album: Path) -> None:
+    os.utime(album / "b.png", (0, 0))
+    done = shoebox("import", str(album), "--group", "fam", with_model=False, RETENTION_DAYS="3650")
+    assert done.stdout.startswith("2 added, 1 already known, 0 refused\n1 left out: "), done.stdout
+
+
 def test_typed_filters_narrow_an_answer(shoebox: Shoebox, album: Path) -> None:
     shoebox("import", str(album / "sub"), "--group", "fam", "--author", "Ann Lee")
     shoebox("import", str(album), "--group", "fam", "--author", "Bob")
