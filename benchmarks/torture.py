@@ -182,8 +182,9 @@ def _look(run: Run, path: Path, starter: bool) -> None:
     with closing(sqlite3.connect(path)) as db:
         found = db.execute(
             "SELECT message, count(DISTINCT posts.id), count(DISTINCT photos.id),"
-            " count(vectors.photo_id), max(vector), max(refused), max(texts.caption), max(texts.text),"
-            " count(fingerprints.photo_id) FROM posts LEFT JOIN photos ON post_id = posts.id"
+            " count(vectors.photo_id), max(vector), max(refused), max(texts.caption),"
+            " max(texts.text), count(fingerprints.photo_id) FROM posts"
+            " LEFT JOIN photos ON post_id = posts.id"
             " LEFT JOIN vectors ON vectors.photo_id = photos.id"
             " LEFT JOIN texts ON texts.photo_id = photos.id"
             " LEFT JOIN fingerprints ON fingerprints.photo_id = photos.id GROUP BY message"
@@ -256,8 +257,9 @@ def main() -> int:
                 "",
                 f"`{command} --write` ({reliability.machine()}): a process that remembers a "
                 "stream of posts, forgets every fifth of them and scrubs the file all the time is "
-                "killed (SIGKILL) at random moments. Store, indexer and decoder are the real ones; only "
-                "what is read in a photo is made up. A fault is an acknowledged photo that is not "
+                "killed (SIGKILL) at random moments. Store, indexer and decoder are the "
+                "real ones; only what is read in a photo is made up. A fault is an "
+                "acknowledged photo that is not "
                 "there exactly once with its own vector, a job that waits for ever, a forgotten "
                 "post that is there or whose words are in the file's bytes, or anything that "
                 "`integrity_check`, `foreign_key_check` or the full-text indexes' own check finds, "

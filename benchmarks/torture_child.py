@@ -64,7 +64,7 @@ class Colours:
 
 
 class QuickReader(Decoder):
-    """The real decoder, but for reading text, which takes a second a photo and tells nothing here."""
+    """The real decoder, but for reading text, which takes a second a photo."""
 
     async def read(self, data: bytes) -> str:
         return READ
