@@ -162,7 +162,8 @@ class Database:
                     await db.execute(f"PRAGMA user_version = {number}")
                 await db.execute("COMMIT")
             except BaseException:
-                await db.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # see `write`
+                    await db.execute("ROLLBACK")
                 raise
 
 

@@ -117,7 +117,8 @@ def test_while_a_model_is_loaded(tmp_path: Path, seconds: float) -> None:
     with started(tmp_path, "run", MODEL="starter") as process:
         waits_for(tmp_path / "data/web/chat.db", "PRAGMA user_version", 1)
         time.sleep(seconds)
-        assert stopped(process)[0] == 0
+        code, said = stopped(process)
+        assert code == 0, said
     assert not (tmp_path / "data/shoebox.db.pid").exists()
     assert not (tmp_path / "data/shoebox.db-wal").exists(), "all is in its place"
 

@@ -299,3 +299,20 @@ async def test_everything_is_still_there_after_opening_again(tmp_path: Path) -> 
         assert await found_by_words(store, "cake") == [photo]
         await store.prove_writable()
         assert len(await store.groups.status()) == 1
+
+
+async def test_a_start_that_is_stopped_says_nothing_of_the_database(tmp_path: Path) -> None:
+    """Cancelled at any moment of opening and migrating, it is that, and opens the next time."""
+    cancelled = 0
+    for moment in range(30):
+        store = SqliteStore(tmp_path / f"{moment}.db")
+        opening = asyncio.create_task(store.__aenter__())
+        await asyncio.sleep(moment * 0.002)
+        opening.cancel()
+        (outcome,) = await asyncio.gather(opening, return_exceptions=True)
+        assert outcome is store or isinstance(outcome, asyncio.CancelledError), moment
+        cancelled += outcome is not store
+        await store.__aexit__(None, None, None)
+        async with SqliteStore(tmp_path / f"{moment}.db") as again:
+            assert (await again.remember(a_post())).added
+    assert cancelled > 3
