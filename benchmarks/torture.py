@@ -235,45 +235,46 @@ def main() -> int:
     parser.add_argument("--starter", type=int, default=0, metavar="KILLS", help="with a real model")
     parser.add_argument("--write", action="store_true", help=f"write {reliability.PAGE}")
     options = parser.parse_args()
-    rows: list[str] = []
-    faults: list[str] = []
+    faults = 0
     for kills, starter in ((options.kills, False), (options.starter, True)):
         if not kills:
             continue
         with tempfile.TemporaryDirectory() as folder:
             run = torture(Path(folder), kills, options.seed, starter)
-        rows.append(told(run, options.seed, starter))
-        faults += run.faults
-        print(rows[-1])
-    for fault in faults:
-        print(f"FAULT {fault}")
-    if options.write:
-        command = f"python -m benchmarks.torture --kills {options.kills} --seed {options.seed}"
-        if options.starter:
-            command += f" --starter {options.starter}"
-        text = "\n".join(
-            [
-                "## Killed at any moment",
-                "",
-                f"`{command} --write` ({reliability.machine()}): a process that remembers a "
-                "stream of posts, forgets every fifth of them and scrubs the file all the time is "
-                "killed (SIGKILL) at random moments. Store, indexer and decoder are the "
-                "real ones; only what is read in a photo is made up. A fault is an "
-                "acknowledged photo that is not "
-                "there exactly once with its own vector, a job that waits for ever, a forgotten "
-                "post that is there or whose words are in the file's bytes, or anything that "
-                "`integrity_check`, `foreign_key_check` or the full-text indexes' own check finds, "
-                f"every {CHECKED_EVERY} kills and in the end.",
-                "",
-                "| with | seed | kills | posts acknowledged | forgotten | photos there | faults | "
-                "took |",
-                "|---|---|---|---|---|---|---|---|",
-                *rows,
-                *(f"\n- {fault}" for fault in faults),
-            ]
-        )
-        reliability.write("torture", text)
+        faults += len(run.faults)
+        print(told(run, options.seed, starter))
+        for fault in run.faults:
+            print(f"FAULT {fault}")
+        if options.write:
+            name = "torture with the starter model" if starter else "torture"
+            reliability.write(name, document(run, kills, options.seed, starter))
     return 1 if faults else 0
+
+
+def document(run: Run, kills: int, seed: int, starter: bool) -> str:
+    """Its part of the page."""
+    how = f"--kills 0 --starter {kills}" if starter else f"--kills {kills}"
+    command = f"python -m benchmarks.torture {how} --seed {seed} --write"
+    return "\n".join(
+        [
+            "## Killed at any moment" + (", with a real model" if starter else ""),
+            "",
+            f"`{command}` ({reliability.machine()}): a process that remembers a stream of posts, "
+            "forgets every fifth of them and scrubs the file all the time is killed (SIGKILL) at "
+            "random moments. Store, indexer and decoder are the real ones; only what is read in a "
+            "photo is made up. A fault is an acknowledged photo that is not there exactly once "
+            "with its own vector, a job that waits for ever, a forgotten post that is there or "
+            "whose words are in the file's bytes, or anything that `integrity_check`, "
+            "`foreign_key_check` or the full-text indexes' own check finds, every "
+            f"{CHECKED_EVERY} kills and in the end.",
+            "",
+            "| with | seed | kills | posts acknowledged | forgotten | photos there | faults |"
+            " took |",
+            "|---|---|---|---|---|---|---|---|",
+            told(run, seed, starter),
+            *(f"\n- {fault}" for fault in run.faults),
+        ]
+    )
 
 
 if __name__ == "__main__":

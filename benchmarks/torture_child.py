@@ -99,9 +99,9 @@ async def run(path: Path, first: int, pace: float, starter: bool, finish: bool) 
             adapters = {shelf.platform: shelf}
             memory = PhotoMemory(store, state, adapters, decoder)
             async with Indexer(store, memory, adapters, decoder).running():
-                _say("ready")
                 state.encoder = await asyncio.to_thread(_starter) if starter else Colours()
                 memory.wake()
+                _say("ready")
                 if finish:
                     await _until_idle(store)
                     return
