@@ -56,7 +56,7 @@ class Tokens:
     def _by_bytes(self, text: str) -> list[int]:
         import regex
 
-        special: dict[str, int] = {each: self._tokenizer.token_to_id(each) for each in (START, END)}
+        special = {each: self._tokenizer.token_to_id(each) or 0 for each in (START, END)}
         ids = [special[START]]
         alphabet = _alphabet()
         for word in regex.findall(WORDS, text, regex.IGNORECASE):
