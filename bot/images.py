@@ -29,8 +29,8 @@ MAX_JPEG_PIXELS = 260_000_000
 """JPEGs may be larger: they are decoded at 1/2, 1/4 or 1/8 of their size (draft mode)."""
 SHARP = 1.2
 """JPEGs are decoded at the smallest of their scales (1/8, 1/4, 1/2) that has this much more than
-the encoder's size each way. Cosines to a full decode, over 1,500 drawn scenes and the starter model:
-at least 0.998, where twice the size gives 0.9997 and costs half as much time again."""
+the encoder's size each way. Cosines to a full decode, over 1,500 drawn scenes with the starter
+model: at least 0.998. Twice the size gives 0.9997 and takes half as much time again."""
 MAX_ASPECT = 8
 """Longer strips are cut to their middle before they are scaled up."""
 MAX_FRAMES = 24
