@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks import models, phone
 from benchmarks.rivals import PyTorch, Rclip
-from benchmarks.rounds import Figure, machine, save, table, verdict
+from benchmarks.rounds import Figure, machine, patient, save, table, verdict
 from bot import clip, export_child, images, modelfolder
 from bot.decoder import Decoder
 from bot.eager import EagerNetwork
@@ -41,7 +41,7 @@ from storage.sqlite import SqliteStore
 OURS, READING = "Shoebox", "Shoebox, reading text beside"
 LOOP, VESTA, RCLIP = "a plain loop (float32, one by one)", "Vesta's way", "rclip 3.3's way"
 ALONE = "Shoebox's encoder alone, fed from memory"
-COUNTS = {"12 MP": 24, "2 MP": 48}
+COUNTS = {"12 MP": 16, "2 MP": 32}
 """Photos a round."""
 DISTINCT = 6
 BARS = {"12 MP": (4.0, 2.0), "2 MP": (2.5, 1.5)}
@@ -94,11 +94,11 @@ class Report:
     """Photos a second, by size and way."""
     cosine: dict[str, float]
     """The lowest of ours to the plain loop, by size."""
-    recall: tuple[float, float]
-    """At 3: open_clip in float32 and our way."""
     bytes: dict[str, float]
     machine: str
     rounds: int
+    recall: tuple[float, float] | None = None
+    """At 3: open_clip in float32 and our way."""
 
 
 async def ours(
@@ -120,9 +120,7 @@ async def ours(
     return took, np.stack([store.stored[each] for each in ids])
 
 
-async def measure(
-    work: Path, architecture: str, sizes: dict[str, int], rounds: int, quality: int = GALLERY
-) -> Report:
+async def measure(work: Path, architecture: str, sizes: dict[str, int], rounds: int) -> Report:
     """Make a model and photos, and let everybody take turns."""
     folder = models.make(architecture, work)
     encoder = clip.load(f"local-dir:{folder}", work / "data", "", lambda done, total: None)
@@ -168,9 +166,8 @@ async def measure(
                 cosine[size] = float(near.min())
                 rates[size] = {name: Figure(tuple(values)) for name, values in took.items()}
         encoder.close()
-        recall = recalls(scratch, work / "pictures", quality)
     packages = ("torch", "open_clip_torch", "onnxruntime", "pillow")
-    return Report(rates, cosine, recall, weights, machine(*packages), rounds)
+    return Report(rates, cosine, weights, machine(*packages), rounds)
 
 
 def _photos(size: str, count: int) -> list[bytes]:
@@ -185,11 +182,10 @@ async def _alone(encoder: clip.ClipEncoder, pixels: Pixels) -> tuple[float, Vect
     return time.perf_counter() - began, vectors
 
 
-def recalls(scratch: Path, pictures: Path, count: int) -> tuple[float, float]:
+def recalls(work: Path, count: int) -> tuple[float, float]:
     """Recall@3 in the starter's labelled gallery: float32 and open_clip's own preprocessing of a
     whole decoded photo, and the same model exported like any large one, fed as the indexer does."""
-    pictures.mkdir(parents=True, exist_ok=True)
-    painters = {"noto": Painter(families.sprites("noto", pictures))}
+    painters = {"noto": Painter(families.sprites("noto", work))}
     row = evaluate.Row("", "en", ("noto",))
     scenes, jpegs = evaluate.gallery(row, painters, count=count)
     rng = Random(evaluate.SEED + 1)
@@ -197,11 +193,10 @@ def recalls(scratch: Path, pictures: Path, count: int) -> tuple[float, float]:
     exact = EagerNetwork(files.read(), precision=lambda device: None)
     plain = PyTorch(exact)
     theirs = np.concatenate([plain.encoded([plain.prepared(jpeg)]) for jpeg in jpegs])
-    target = scratch / "starter"
-    target.mkdir()
-    for _ in export_child.export(files.FOLDER, target):
-        pass
-    fast = ExportedNetwork(target)
+    with tempfile.TemporaryDirectory() as target:
+        for _ in export_child.export(files.FOLDER, Path(target)):
+            pass
+        fast = ExportedNetwork(Path(target))
     pixels = evaluate.decoded(jpegs, fast.image_spec)
     our = np.concatenate([fast.images(pixels[n : n + 1]) for n in range(len(pixels))])
     found = [
@@ -232,10 +227,14 @@ def verdicts(report: Report) -> list[str]:
                 f"{size}: cosine to open_clip {report.cosine[size]:.4f} (at least {NEAR})",
             ),
         ]
-    exact, fast = report.recall
-    lines.append(
-        verdict(abs(exact - fast) < RECALL, f"recall@3 {fast:.3f}, in float32 {exact:.3f}")
-    )
+    if report.recall is not None:
+        exact, fast = report.recall
+        lines.append(
+            verdict(
+                abs(exact - fast) < RECALL,
+                f"recall@3 in the starter's gallery {fast:.3f}, open_clip in float32 {exact:.3f}",
+            )
+        )
     return lines
 
 
@@ -275,9 +274,11 @@ def main() -> int:
     parser.add_argument("--dry", action="store_true", help="leave docs/benchmarks as it is")
     parser.add_argument("--work", type=Path, default=Path("data/benchmarks"), help="kept models")
     options = parser.parse_args()
+    patient()
     sizes = {size: 6 if options.quick else count for size, count in COUNTS.items()}
     rounds, quality = (1, 100) if options.quick else (options.rounds, GALLERY)
-    report = asyncio.run(measure(options.work, models.SMALL, sizes, rounds, quality))
+    report = asyncio.run(measure(options.work, models.SMALL, sizes, rounds))
+    report = replace(report, recall=recalls(options.work, quality))
     print(document(report))
     if not options.dry:
         save("indexing", document(report), asdict(report))

@@ -43,7 +43,15 @@ def verdict(reached: bool, what: str) -> str:
 def machine(*packages: str) -> str:
     """The processor, its cores, and the versions of what was measured."""
     names = [f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in packages)]
-    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()}; {', '.join(names)}"
+    load = f"load average {os.getloadavg()[1]:.1f}" if hasattr(os, "getloadavg") else ""
+    parts = (_processor(), f"{os.cpu_count()} cores", platform.system(), load, *names)
+    return ", ".join(filter(None, parts))
+
+
+def patient() -> None:
+    """Before torch is imported: its threads yield instead of spinning while they wait, which costs
+    nothing on a quiet machine, and on a busy one spares the rivals what we spare ourselves."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _processor() -> str:

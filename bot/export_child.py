@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -174,7 +173,6 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if os.name == "posix":
         os.nice(5)
-    warnings.simplefilter("ignore")  # of exporters, about each other
     percents = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no percent
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def _take_apart_attention(tower: Any) -> None:
             whole = self.whole
             packed = torch.nn.functional.linear(rows[0], whole.in_proj_weight, whole.in_proj_bias)
             heads = packed.view(-1, 3, whole.num_heads, whole.head_dim)
-            query, key, value = heads.permute(1, 2, 0, 3)
+            query, key, value = heads.permute(1, 2, 0, 3).unbind(0)
             scores = query @ key.transpose(1, 2) * whole.head_dim**-0.5
             if attn_mask is not None:
                 scores = scores + attn_mask
@@ -173,7 +174,8 @@ def _write(module: Any, clip: Any, inputs: dict[str, torch.Tensor], axes: Any, f
 
     torch.backends.mha.set_fastpath_enabled(False)  # it has no ONNX
     # The exporter that records (dynamo=False) needs no further package, and is three times faster.
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it records, and is not the newest
         torch.onnx.export(
             module.eval(),
             tuple(inputs.values()),
