@@ -78,7 +78,8 @@ def _make(folder: ModelFolder, target: Path, preparing: Preparing) -> None:
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        env=environment(),
+        # Its threads yield while they wait for each other: the bot is in use meanwhile.
+        env={**environment(), "OMP_WAIT_POLICY": "PASSIVE"},
     )
     try:
         assert child.stdout is not None
