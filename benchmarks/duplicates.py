@@ -128,10 +128,10 @@ def see(original: Original, copied: bool, spec: ImageSpec) -> Seen:
 
 def measure(counts: dict[str, int], memes: int, workers: int, seed: int = SEED) -> Report:
     """Draw and measure everything. Raises NoEmojiFont, ModelUnavailable."""
-    from bot.clip import Network
+    from bot.eager import EagerNetwork
     from bot.starter import files
 
-    network = Network(files.read(files.FOLDER))
+    network = EagerNetwork(files.read(files.FOLDER))
     wanted = [Original(kind, seed + n) for kind, count in counts.items() for n in range(count)]
     copied = [n % COPIED == 0 for count in counts.values() for n in range(count)]
     seen = list(_seen(wanted, copied, network.image_spec, workers))

@@ -23,7 +23,7 @@ from bot.errors import SettingsError, ShoeboxError, StoreError
 from bot.housekeeping import keep_house
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
-from bot.loader import ModelLoader
+from bot.loader import ModelLoader, Preparing
 from bot.loader import Progress as DownloadProgress
 from bot.lock import IndexerLock
 from bot.memory import PhotoMemory
@@ -70,8 +70,10 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
     files = Files(chosen.data_folder, MAX_BYTES)
     adapters: dict[str, ChatAdapter] = {files.platform: files}
 
-    def load(progress: DownloadProgress, model: str = chosen.model) -> clip.ClipEncoder:
-        return clip.load(model, chosen.models_folder, chosen.hub_url, progress)
+    def load(
+        progress: DownloadProgress, preparing: Preparing, model: str = chosen.model
+    ) -> clip.ClipEncoder:
+        return clip.load(model, chosen.models_folder, chosen.hub_url, progress, preparing)
 
     # A trial goes on without a network; a group that somebody invited the bot to is never
     # served by a model that nobody chose.

@@ -73,3 +73,9 @@ class FetchFailed(ShoeboxError):
 
 class PhotoGone(FetchFailed):
     """The original no longer exists where it was posted."""
+
+
+def line_of(error: BaseException) -> str:
+    """A foreign error in one line of bounded length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -32,12 +32,14 @@ class LoadedEncoder(Encoder, Protocol):
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
-Load = Callable[[Progress], LoadedEncoder]
+Preparing = Callable[[int], None]
+"""Called with percents of what is done once to a model, before it is used first."""
+Load = Callable[[Progress, Preparing], LoadedEncoder]
 """Blocking; raises ModelUnavailable."""
 
 
 class _Stopped(Exception):
-    """Ends a download from inside its progress callback."""
+    """Ends a download or an export from inside its progress callback."""
 
 
 class ModelLoader:
@@ -80,13 +82,13 @@ class ModelLoader:
         except ModelUnavailable as problem:
             self._unreachable = problem if isinstance(problem, HubUnreachable) else None
             self._state.problem = str(problem)
-            self._state.loaded = None
+            self._state.loaded = self._state.prepared = None
             return False
         if self._encoder.model.name == starter.NAME:
             why = (STANDS_IN, missing) if missing else (starter.WAY_OUT,)
             self._state.cautions = (starter.LIMITS, *why)
         self._state.encoder = self._encoder
-        self._state.problem = self._state.loaded = None
+        self._state.problem = self._state.loaded = self._state.prepared = None
         self._ready()
         return True
 
@@ -126,7 +128,7 @@ class ModelLoader:
             encoder: LoadedEncoder | None = None
             error: BaseException | None = None
             try:
-                encoder = load(self._on_progress)
+                encoder = load(self._on_progress, self._on_preparing)
             except BaseException as raised:
                 error = raised
             try:
@@ -142,9 +144,18 @@ class ModelLoader:
         if self._stopping.is_set():
             raise _Stopped
         percent = 100 * done // total if total else 0
+        self._state.prepared = None
         self._state.loaded = percent, round(total / 1e6)
         if self._progress is not None:
             self._progress(done, total)
+
+    def _on_preparing(self, percent: int) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+        if self._state.prepared is None:
+            log.info("the model is prepared for this machine; this is done once")
+        self._state.loaded = None
+        self._state.prepared = percent
 
     async def __aenter__(self) -> Self:
         return self

@@ -21,10 +21,14 @@ class ModelState:
     """What people should know of the encoder that is used, if anything; in English."""
     loaded: tuple[int, int] | None = None
     """Percent that are downloaded, and of how many megabytes; None: no download is going on."""
+    prepared: int | None = None
+    """Percent of what is done once to a model before it is used first."""
 
     @property
     def progress(self) -> str | None:
         """What the loader is doing, if it takes long."""
+        if self.prepared is not None:
+            return say("preparing it for this machine, {percent} %", percent=self.prepared)
         if self.loaded is None:
             return None
         percent, size = self.loaded

@@ -94,7 +94,7 @@ class Sandbox:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent alone
-                env=_environment(),
+                env={**environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
         return self._child
 
@@ -124,11 +124,7 @@ class Sandbox:
         await self._end()
 
 
-def _environment() -> dict[str, str]:
-    """Without the owner's secrets, which a child taken over by a photo could read."""
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.endswith(("_TOKEN", "_PASSWORD", "_SECRET"))
-    }
-    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+def environment() -> dict[str, str]:
+    """A child's: without the owner's secrets, which one taken over by a photo could read."""
+    secret = ("_TOKEN", "_PASSWORD", "_SECRET")
+    return {key: value for key, value in os.environ.items() if not key.endswith(secret)}

@@ -14,9 +14,9 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for room in ("bot", "adapters", "storage") for p in (ROOT / room).rglob("*.py"))
 
 ONLY_IN = {
-    "torch": {"bot/clip.py", "bot/torchvision_nms.py"}
+    "torch": {"bot/eager.py", "bot/towers.py", "bot/torchvision_nms.py"}
     | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
-    "open_clip": {"bot/clip.py", "bot/starter/network.py"},
+    "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/search.py"}
     | {"storage/rows.py", "storage/chatlog.py", "storage/replies.py", "storage/names.py"}
     | {"storage/fingerprints.py", "storage/forgotten.py", "storage/jobs.py"},

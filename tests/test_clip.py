@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 from bot import clip, models, onethread
-from bot.clip import ClipEncoder, Network
+from bot.clip import ClipEncoder
+from bot.eager import EagerNetwork
 from bot.errors import ModelUnavailable
 from bot.modelfolder import read
 from bot.models import Presence
-from bot.photos import ImageSpec, Model, Pixels, Vector
+from bot.photos import Calibration, ImageSpec, Model, Pixels, Vector
 from tests.standins.hub import HubStandin
 from tests.tinyclip import copy_model, save_tiny_clip, tiny_config
 
@@ -101,7 +102,7 @@ async def test_vectors_are_of_unit_length(encoder: ClipEncoder) -> None:
 @pytest.mark.parametrize("kind", ["plain", "siglip"])
 def test_vectors_are_those_of_open_clip(kind: str, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(kind)
-    network = Network(read(folder), precision=lambda device: None)
+    network = EagerNetwork(read(folder), precision=lambda device: None)
     import open_clip
     import torch
     from PIL import Image
@@ -122,15 +123,15 @@ def test_vectors_are_those_of_open_clip(kind: str, request: pytest.FixtureReques
 def test_the_measured_precision_changes_little(plain: Path) -> None:
     import torch
 
-    full = Network(read(plain), precision=lambda device: None).images(noise(4))
-    lower = Network(read(plain), precision=lambda device: torch.bfloat16).images(noise(4))
+    full = EagerNetwork(read(plain), precision=lambda device: None).images(noise(4))
+    lower = EagerNetwork(read(plain), precision=lambda device: torch.bfloat16).images(noise(4))
     assert np.all((full * lower).sum(axis=1) > 0.999)
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "\x00", "开往汽车总站 " * 500, "🎮\n'\""])
 async def test_any_text_can_be_asked(encoder: ClipEncoder, siglip: Path, text: str) -> None:
     assert np.isfinite(await encoder.encode_text(text)).all()
-    assert np.isfinite(Network(read(siglip)).text(text)).all()
+    assert np.isfinite(EagerNetwork(read(siglip)).text(text)).all()
 
 
 async def test_images_of_another_size_are_refused(encoder: ClipEncoder) -> None:
@@ -167,12 +168,13 @@ def test_big_files_are_hashed_once(
     clip.load(f"local-dir:{plain}", tmp_path, NOWHERE, silent).close()
 
 
-class SlowNetwork(Network):
+class SlowNetwork:
     """A network whose work is only waiting, to see the order of things."""
 
     def __init__(self) -> None:
         self.image_spec = ImageSpec((32, 32))
-        self.dimension = 2
+        self.calibration = Calibration(1.0)
+        self.dimension, self.batch = 2, 8
         self.order: list[str] = []
         self.begun = threading.Event()
         self.go_on = threading.Semaphore(0)
@@ -371,7 +373,7 @@ def test_weights_as_a_torch_file_are_loaded(plain: Path, tmp_path: Path) -> None
     folder = copy_model(plain, tmp_path / "torch")
     torch.save(load_file(folder / "open_clip_model.safetensors"), folder / "pytorch_model.bin")
     (folder / "open_clip_model.safetensors").unlink()
-    ours, same = Network(read(folder)), Network(read(plain))
+    ours, same = EagerNetwork(read(folder)), EagerNetwork(read(plain))
     assert np.allclose(ours.text("tea"), same.text("tea"))
 
 

@@ -15,7 +15,7 @@ from bot import indexing
 from bot.decoder import Decoder
 from bot.errors import FetchFailed, ModelUnavailable, PhotoGone
 from bot.indexing import Indexer
-from bot.loader import ModelLoader, Progress
+from bot.loader import Load, ModelLoader, Preparing, Progress
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import (
@@ -222,9 +222,7 @@ async def test_a_failing_encoder_loses_no_photo(
     assert "stumbled" in caplog.text
 
 
-def loader(
-    state: ModelState, load: Callable[[Progress], ColourEncoder], ready: Callable[[], None]
-) -> ModelLoader:
+def loader(state: ModelState, load: Load, ready: Callable[[], None]) -> ModelLoader:
     return ModelLoader(state, load, ready, retry=(0.02,))
 
 
@@ -234,7 +232,7 @@ async def test_the_loader_tries_until_there_is_a_model() -> None:
     tries: list[str | None] = []
     woken: list[bool] = []
 
-    def load(progress: Progress) -> ColourEncoder:
+    def load(progress: Progress, preparing: Preparing) -> ColourEncoder:
         tries.append(state.notice)
         progress(50, 200)
         if len(tries) < 3:
@@ -258,7 +256,7 @@ async def test_leaving_ends_a_download() -> None:
     state = ModelState("colours")
     stopped: list[BaseException] = []
 
-    def load(progress: Progress) -> ColourEncoder:
+    def load(progress: Progress, preparing: Preparing) -> ColourEncoder:
         try:
             for done in range(10**6):
                 progress(done, 10**6)

@@ -1,7 +1,7 @@
 """`python -m bot.starter.evaluate`: the model card's table, measured on the way a photo takes.
 
 Galleries of 500 scenes, drawn from seeds that training never used, become JPEG files, are decoded
-and fitted by `bot.images` and encoded by `bot.clip`, like any photo. A query is a caption that
+and fitted by `bot.images` and encoded by `bot.eager`, like any photo. A query is a caption that
 names every thing of one scene, and only that very scene is right: another one with the same
 things counts as a miss. Beside it stands how often a query for one thing alone finds a scene that
 shows it.
@@ -25,7 +25,7 @@ from random import Random
 import numpy as np
 
 from bot import images, modelfolder
-from bot.clip import Network
+from bot.eager import EagerNetwork
 from bot.errors import ShoeboxError
 from bot.modelfolder import ModelFolder
 from bot.photos import ImageSpec, Pixels, Vector
@@ -126,9 +126,9 @@ def report(folder: Path, work: Path, seed: int = SEED) -> Report:
 
     wanted = dict.fromkeys(family for row in ROWS for family in row.families)
     painters = {family: Painter(families.sprites(family, work)) for family in wanted}
-    trained = Network(files.read(folder), _float32)
+    trained = EagerNetwork(files.read(folder), _float32)
     with tempfile.TemporaryDirectory() as temporary:
-        untrained = Network(_untrained(folder, Path(temporary), seed), _float32)
+        untrained = EagerNetwork(_untrained(folder, Path(temporary), seed), _float32)
     scores = []
     for row in tqdm(ROWS, unit="row", file=sys.stderr):
         scenes, jpegs = gallery(row, painters, seed)
@@ -155,7 +155,7 @@ def report(folder: Path, work: Path, seed: int = SEED) -> Report:
 
 
 def _order(
-    model: Network, queries: Sequence[str], pixels: Pixels
+    model: EagerNetwork, queries: Sequence[str], pixels: Pixels
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
     photos = np.concatenate([model.images(pixels[i : i + 50]) for i in range(0, len(pixels), 50)])
     return ranks(np.stack([model.text(query) for query in queries]), photos)
@@ -192,7 +192,7 @@ def _float32(device: object) -> None:
     return None
 
 
-def _speed(model: Network, pixels: Pixels, queries: Sequence[str]) -> tuple[float, float]:
+def _speed(model: EagerNetwork, pixels: Pixels, queries: Sequence[str]) -> tuple[float, float]:
     """Median milliseconds of one image and of one query, on one thread."""
     import torch
 

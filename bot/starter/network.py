@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from bot import torchvision_nms
-from bot.clip import quiet
+from bot.eager import quiet
 from bot.modelfolder import CONFIG, WEIGHTS
 from bot.starter.captions import caption
 from bot.starter.concepts import concepts

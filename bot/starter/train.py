@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from bot import torchvision_nms
-from bot.clip import faster_precision
+from bot.eager import faster_precision
 from bot.errors import ShoeboxError
 from bot.starter import families, files, network
 from bot.starter.captions import caption
