@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-import aiosqlite
 import numpy as np
 
 from bot.candidates import Meant
@@ -13,9 +13,12 @@ from bot.errors import NameRefused
 from bot.language import say
 from bot.photos import ALL, Audience, Model, Name, Only, Vector
 from storage.connection import Database
+from storage.loading import fetch
 from storage.rows import row, rows, value
-from storage.search import BLOCK, Scope
-from storage.vectors import LITTLE_ENDIAN, from_blob
+from storage.scan import largest, sample
+from storage.search import Scope
+from storage.vectors import from_blob
+from storage.view import View
 
 MOST_NAMES = 200
 """Of a group."""
@@ -90,13 +93,12 @@ class SqliteNames:
         return None if blob is None else from_blob(blob)
 
 
-async def alike(
-    db: aiosqlite.Connection,
+def alike(
+    view: View,
     groups: Iterable[str],
     audience: Audience,
     only: Only,
     meant: Meant | None,
-    model: Model | None,
     nearest: int,
 ) -> dict[int, tuple[str, float]]:
     """(name as written, how alike 0..1) by photo: those that were named so themselves and the
@@ -108,81 +110,83 @@ async def alike(
     for group in groups if meant is not None and meant.keys else ():
         assert meant is not None
         scope = Scope([group], meant.audience)
-        examples = await rows(db, *_examples(scope, "photos.id, names.key, written", meant.keys))
+        examples = fetch(view.db, *_examples(scope, "photos.id, names.key, written", meant.keys))
         if not examples:
             continue
         written = {key: spelt for _, key, spelt in reversed(examples)}
-        likeness = await _likeness(db, scope, [each[:2] for each in examples], model)
-        if (audience, only) != (meant.audience, ALL):
-            wanted = await rows(db, *Scope([group], audience, only).select("photos.id"))
-            likeness = {photo: likeness[photo] for (photo,) in wanted if photo in likeness}
-        best = sorted(likeness.items(), key=lambda each: -each[1][1])[: len(examples) + nearest]
+        likeness = {photo: (str(key), 1.0) for photo, key, _ in examples}
+        most = len(examples) + nearest
+        others = _likeness(view, group, audience, only, meant.audience, examples, most)
+        likeness = others | likeness
+        wanted = fetch(
+            view.db,
+            *Scope([group], audience, only).select(
+                "photos.id",
+                "",
+                "AND photos.id IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(likeness))],
+            ),
+        )
+        likeness = {photo: likeness[photo] for (photo,) in wanted}
+        best = sorted(likeness.items(), key=lambda each: -each[1][1])[:most]
         found.update((photo, (written[key], how)) for photo, (key, how) in best if how > 0)
     return found
 
 
-async def _likeness(
-    db: aiosqlite.Connection,
-    scope: Scope,
-    examples: Sequence[Sequence[object]],
-    model: Model | None,
+def _likeness(
+    view: View,
+    group: str,
+    audience: Audience,
+    only: Only,
+    seen: Audience,
+    examples: Sequence[Sequence[Any]],
+    most: int,
 ) -> dict[int, tuple[str, float]]:
-    """(key, 0..1) by photo.
+    """(key, 0..1) by photo, of `most` at most that are nearest to any of the names.
 
     A photo is as near to a name as to its examples: half the nearest one, half the mean of all,
     which with the starter's drawings found more than either by itself. That is counted from the
-    median photo of the group (0) to the same photo again (1), since how near any two photos are
-    to each other differs from model to model and from group to group.
+    median photo that is `seen` of the group (0) to the same photo again (1), since how near any two
+    photos are to each other differs from model to model and from group to group.
     """
-    named = {int(str(photo)): (str(key), 1.0) for photo, key in examples}
-    if model is None:
-        return named
-    known = dict(
-        await rows(
-            db,
-            "SELECT photo_id, vector FROM vectors JOIN models ON models.id = model_id"
-            " WHERE fingerprint = ? AND photo_id IN (SELECT value FROM json_each(?))",
-            (model.fingerprint, json.dumps(list(named))),
-        )
-    )
+    known = view.vectors([photo for photo, *_ in examples]) if view.kind.model else {}
     vectors: dict[str, list[Vector]] = {}
-    for photo, key in examples:
+    for photo, key, _ in examples:
         if photo in known:
-            vectors.setdefault(str(key), []).append(from_blob(known[photo]))
+            vectors.setdefault(str(key), []).append(known[photo])
     if not vectors:
-        return named
-    ids, near = await _nearness(db, scope, [np.stack(each) for each in vectors.values()], model)
-    medians = np.median(near, axis=0)
-    how = np.clip((near - medians) / np.maximum(1 - medians, 1e-6), 0, ALMOST)
-    best = how.argmax(axis=1)
-    keys = list(vectors)
-    found = {
+        return {}
+    keys, queries = list(vectors), np.concatenate([np.stack(each) for each in vectors.values()])
+    ends = np.cumsum([len(each) for each in vectors.values()])
+
+    def near(cosines: Vector) -> Vector:
+        """(k, m) to each example -> (m, names)."""
+        of_names = np.split(cosines, ends[:-1])
+        return np.stack([(c.max(axis=0) + c.mean(axis=0)) / 2 for c in of_names], axis=1)
+
+    parts = [part for part in view.parts([group], seen, ALL, queries) if len(part.ids)]
+    if not parts:
+        return {}
+    values = [near(part.cosines) for part in parts]
+    medians = np.median(sample(values), axis=0)
+
+    def how(values: Vector) -> Vector:
+        return np.clip((values - medians) / np.maximum(1 - medians, 1e-6), 0, ALMOST)
+
+    ids = np.concatenate([part.ids for part in parts])
+    alike_all = how(np.concatenate(values))
+    if (audience, only) != (seen, ALL):
+        narrower = view.parts([group], audience, only, queries[:0])
+        alike_all[~np.isin(ids, np.concatenate([part.ids for part in narrower]))] = 0
+    places = largest([alike_all.max(axis=1)], most)
+    best, found = alike_all[places], ids[places]
+    if any(part.coded for part in parts):
+        exact = view.vectors(found.tolist())
+        best = how(near(queries @ np.stack([exact[photo] for photo in found.tolist()]).T))
+    return {
         photo: (keys[n], float(each[n]))
-        for photo, n, each in zip(ids, best.tolist(), how, strict=True)
+        for photo, n, each in zip(found.tolist(), best.argmax(axis=1).tolist(), best, strict=True)
     }
-    return found | named
-
-
-async def _nearness(
-    db: aiosqlite.Connection, scope: Scope, names: Sequence[Vector], model: Model
-) -> tuple[list[int], Vector]:
-    """Ids of the n photos in scope, and how near each is to each of k names, shape (n, k)."""
-    sql, bound = scope.select(
-        "photos.id, vectors.vector",
-        "JOIN vectors ON vectors.photo_id = photos.id JOIN models ON models.id = vectors.model_id",
-        "AND models.fingerprint = ?",
-        (model.fingerprint,),
-    )
-    ids: list[int] = []
-    near: list[Vector] = []
-    async with db.execute(sql, bound) as cursor:
-        while block := list(await cursor.fetchmany(BLOCK)):
-            ids += [each[0] for each in block]
-            joined = np.frombuffer(b"".join(each[1] for each in block), LITTLE_ENDIAN)
-            photos = joined.reshape(len(block), -1).astype(np.float32)
-            cosines = [photos @ examples.T for examples in names]
-            near.append(np.stack([(c.max(axis=1) + c.mean(axis=1)) / 2 for c in cosines], axis=1))
-    return ids, np.concatenate(near)
 
 
 def _examples(

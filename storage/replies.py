@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection
 
 import aiosqlite
 
 from bot.words import fold
 from storage.connection import Database
+from storage.loading import fetch
 from storage.rows import rows, value
 
 MOST_REPLIES = 50
@@ -60,9 +62,9 @@ class SqliteReplies:
         return len(found)
 
 
-async def said_of(db: aiosqlite.Connection, photos: Collection[int]) -> dict[int, str]:
+def said_of(db: sqlite3.Connection, photos: Collection[int]) -> dict[int, str]:
     """What was said about each of these photos, reply by reply; only those that have any."""
-    found = await rows(
+    found = fetch(
         db,
         "SELECT photo_id, group_concat(text, char(10)) FROM (SELECT photo_id, text FROM replies"
         " WHERE photo_id IN (SELECT value FROM json_each(?)) ORDER BY photo_id, id)"

@@ -7,14 +7,16 @@ from collections.abc import Collection
 from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.connection import Database
 from storage.rows import rows, value
-from storage.search import Scope, by_meaning
+from storage.search import Scope
+from storage.searcher import Searcher
 
 
 class SqliteScopes:
     """ScopeStore on SQLite."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, searcher: Searcher) -> None:
         self._db = db
+        self._searcher = searcher
 
     async def people(self, groups: Collection[str], audience: Audience) -> list[tuple[str, str]]:
         async with self._db.read() as db:
@@ -29,8 +31,7 @@ class SqliteScopes:
     async def cosines(
         self, groups: Collection[str], audience: Audience, vector: Vector, model: Model
     ) -> dict[int, float]:
-        async with self._db.read() as db:
-            return (await by_meaning(db, Scope(groups, audience), [vector], model)).all()
+        return await self._searcher.cosines(groups, audience, vector, model)
 
     async def newest(
         self, groups: Collection[str], audience: Audience, only: Only = ALL, most: int = 30

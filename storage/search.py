@@ -1,23 +1,19 @@
-"""Which photos of a group and an audience could answer: by their words, by their vectors."""
+"""Which photos of a group and an audience could answer, as SQL; and those that hold its words."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC
 
-import aiosqlite
-
-from bot.candidates import Background
-from bot.photos import ALL, Audience, Model, Only, Vector
-from storage.vectors import Cosines
+from bot.photos import ALL, Audience, Only
+from storage.loading import fetch
 from storage.wording import holds
 
 TRIGRAM = 3
 """The index knows nothing shorter; shorter terms are looked for photo by photo."""
 MOST_BY_WORDS = 2000
-BLOCK = 1024
-"""Vectors that are read and multiplied at once; the event loop is free in between."""
 
 Texts = dict[int, tuple[str, str]]
 """(caption, text) by photo id, folded."""
@@ -68,7 +64,7 @@ class Scope:
         )
 
 
-async def by_words(db: aiosqlite.Connection, scope: Scope, terms: Sequence[str]) -> Texts:
+def by_words(db: sqlite3.Connection, scope: Scope, terms: Sequence[str]) -> Texts:
     """Photos whose caption, text or replies hold any of the terms as a part (folded, >= 1
     character)."""
     if not terms:
@@ -95,36 +91,15 @@ async def by_words(db: aiosqlite.Connection, scope: Scope, terms: Sequence[str])
         f"AND ({' OR '.join(conditions)}) ORDER BY photos.id DESC LIMIT {MOST_BY_WORDS}",
         values,
     )
-    async with db.execute(sql, bound) as cursor:
-        return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+    return {photo: (caption, text) for photo, caption, text in fetch(db, sql, bound)}
 
 
-async def by_meaning(
-    db: aiosqlite.Connection,
-    scope: Scope,
-    vectors: Sequence[Vector],
-    model: Model,
-    background: Background | None = None,
-) -> Cosines:
-    """The cosines of (d,) query vectors to every photo in scope that `model` has embedded."""
-    cosines = Cosines(vectors, background)
+def words_of(db: sqlite3.Connection, scope: Scope, photos: Iterable[int]) -> Texts:
+    """The words of those photos that are in scope."""
     sql, bound = scope.select(
-        "photos.id, vectors.vector",
-        "JOIN vectors ON vectors.photo_id = photos.id JOIN models ON models.id = vectors.model_id",
-        "AND models.fingerprint = ?",
-        (model.fingerprint,),
+        "photos.id, texts.caption, texts.text",
+        "JOIN texts ON texts.photo_id = photos.id",
+        "AND photos.id IN (SELECT value FROM json_each(?))",
+        [json.dumps(list(photos))],
     )
-    async with db.execute(sql, bound) as cursor:
-        while block := list(await cursor.fetchmany(BLOCK)):
-            cosines.add(block)
-    return cosines
-
-
-async def words_of(db: aiosqlite.Connection, photos: Sequence[int]) -> Texts:
-    """The words of these photos."""
-    async with db.execute(
-        "SELECT photo_id, caption, text FROM texts"
-        " WHERE photo_id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(photos)),),
-    ) as cursor:
-        return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+    return {photo: (caption, text) for photo, caption, text in fetch(db, sql, bound)}

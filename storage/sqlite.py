@@ -12,7 +12,7 @@ from typing import Self
 
 import aiosqlite
 
-from bot.candidates import Background, Candidate, Candidates, Level, Look, Meant
+from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
     Audience,
@@ -27,21 +27,23 @@ from bot.photos import (
     Vector,
 )
 from bot.words import fold
-from storage import search
 from storage.answers import SqliteAnswers
 from storage.connection import Database
 from storage.fingerprints import looks_of, save_fingerprints
 from storage.forgotten import forbid, is_forbidden, refuses
 from storage.groups import UPSERT, SqliteGroups
 from storage.jobs import Turns
-from storage.names import SqliteNames, alike
+from storage.names import SqliteNames
 from storage.people import SqlitePeople
-from storage.replies import SqliteReplies, said_of
+from storage.replies import SqliteReplies
 from storage.rows import row, rows, stored_photos, value
 from storage.scopes import SqliteScopes
 from storage.scrubbing import Scrubber
+from storage.searcher import Searcher
 from storage.vectors import from_blob, to_blob
 
+CACHE_MEGABYTES = 1024
+"""For what searches keep in memory; a million photos of 512 dimensions take about 650."""
 SOON = 60.0
 """Seconds; a job that is postponed for longer isn't worth waiting for."""
 
@@ -49,13 +51,19 @@ SOON = 60.0
 class SqliteStore:
     """PhotoStore on SQLite. Use as `async with`; one process may index, many may read."""
 
-    def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        clock: Callable[[], float] = time.time,
+        cache_megabytes: int = CACHE_MEGABYTES,
+    ) -> None:
         self._db = Database(path, "storage.schema")
+        self._searcher = Searcher(self._db, cache_megabytes)
         self._clock = clock
         self._turns = Turns()
         self.groups = SqliteGroups(self._db)
         self.answers = SqliteAnswers(self._db, clock)
-        self.scopes = SqliteScopes(self._db)
+        self.scopes = SqliteScopes(self._db, self._searcher)
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
         self.people = SqlitePeople(self._db)
@@ -63,6 +71,7 @@ class SqliteStore:
 
     async def __aenter__(self) -> Self:
         await self._db.open()
+        self._searcher.open()
         return self
 
     async def __aexit__(
@@ -71,6 +80,7 @@ class SqliteStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._searcher.close()
         await self._db.close()
 
     async def remember(self, post: Post) -> Remembered:
@@ -310,35 +320,9 @@ class SqliteStore:
         meant: Meant | None = None,
         background: Background | None = None,
     ) -> Candidates:
-        scope = search.Scope(groups, audience, only)
-        async with self._db.read() as db:
-            total = await value(db, *scope.select("count(*)"))
-            words = await search.by_words(db, scope, terms)
-            named = await alike(db, groups, audience, only, meant, model, nearest)
-            if not vectors or model is None:
-                cosines: dict[int, float] = {}
-                median = 0.0
-                level: Level | None = None
-                nothing: dict[int, tuple[float, bool]] = {}
-            else:
-                found = await search.by_meaning(db, scope, vectors, model, background)
-                cosines, median = found.result(nearest, {*words, *named})
-                level, nothing = found.level(), found.against_nothing(cosines)
-            missing = [photo for photo in (cosines | named) if photo not in words]
-            words.update(await search.words_of(db, missing))
-            said = await said_of(db, words)
-        items = [
-            Candidate(
-                p,
-                cosines.get(p),
-                *texts,
-                said.get(p, ""),
-                *named.get(p, ("", 0.0)),
-                *nothing.get(p, (0.0, False)),
-            )
-            for p, texts in sorted(words.items())
-        ]
-        return Candidates(int(total), median, tuple(items), level)
+        return await self._searcher.search(
+            groups, audience, terms, vectors, model, nearest, only, meant, background
+        )
 
     async def vector_of(
         self, groups: Collection[str], ref: PhotoRef, model: Model

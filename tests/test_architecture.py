@@ -17,9 +17,10 @@ ONLY_IN = {
     "torch": {"bot/eager.py", "bot/towers.py", "bot/torchvision_nms.py"}
     | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
     "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
-    "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/search.py"}
-    | {"storage/rows.py", "storage/chatlog.py", "storage/replies.py", "storage/names.py"}
-    | {"storage/fingerprints.py", "storage/forgotten.py", "storage/jobs.py"},
+    "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
+    | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
+    | {"storage/forgotten.py", "storage/jobs.py"},
+    "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
     "nicegui": {"adapters/web.py", "adapters/web_page.py"}

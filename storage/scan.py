@@ -1,0 +1,145 @@
+"""How near a question's vectors are to the photos of blocks, and what that says of all of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.photos import Vector
+from storage.cohort import Cohort
+from storage.columns import cosines
+from storage.filters import Filter
+from storage.roll import Block
+
+SAMPLE = 32768
+"""Photos of which middles and spreads are read off: more are counted by every second, third …"""
+SPARSE = 0.25
+"""Share of a block up to which its rows are picked out rather than all of them multiplied."""
+
+
+@dataclass(slots=True)
+class Part:
+    """What was found in a block."""
+
+    total: int
+    """Photos in scope, with a vector or without."""
+    ids: NDArray[np.int64]
+    """(m,) of those in scope that have a vector, ascending."""
+    cosines: Vector
+    """(k, m) to k query vectors."""
+    seen: Vector
+    """(m, 3), see Cohort.look."""
+    best: Vector | None
+    """The best cosine in scope of each of the cohort's texts."""
+    coded: bool
+    """Whether the cosines are nearly right only."""
+
+
+def scan(
+    blocks: Sequence[Block],
+    wanted: Filter,
+    queries: Vector,
+    cohort: Cohort | None,
+    pool: ThreadPoolExecutor,
+    threads: int,
+) -> list[Part]:
+    """A part for each block, by several threads where there are several blocks."""
+
+    def some(which: Sequence[Block]) -> list[Part]:
+        return [part_of(block, wanted, queries, cohort) for block in which]
+
+    if len(blocks) < 2 * threads:
+        return some(blocks)
+    edges = [len(blocks) * n // threads for n in range(threads + 1)]
+    tasks: Iterator[list[Part]] = pool.map(
+        some, [blocks[a:b] for a, b in itertools.pairwise(edges)]
+    )
+    return [part for parts in tasks for part in parts]
+
+
+def part_of(block: Block, wanted: Filter, queries: Vector, cohort: Cohort | None) -> Part:
+    """(k, d) query vectors; k may be 0, to count only."""
+    columns, rows = block.columns, wanted.rows(block)
+    best = None
+    if rows is None:
+        total, found = len(columns), cosines(queries, columns.codes, columns.scales)
+        ids, seen = columns.ids, columns.seen
+        if block.passing:
+            ids, seen = ids.copy(), seen.copy()
+    else:
+        total = int(np.count_nonzero(rows & columns.there))
+        where = np.flatnonzero(rows & columns.embedded)
+        ids, seen = columns.ids[where], columns.seen[where]
+        if len(where) <= SPARSE * len(columns):
+            found = cosines(queries, columns.codes[where], columns.scales[where])
+        else:
+            found = cosines(queries, columns.codes, columns.scales)[:, where]
+    if cohort is not None and len(ids):
+        if wanted.narrow:
+            best = cohort.decoded(columns.said[where].max(axis=0))
+        elif (of_tags := block.best[wanted.tags(block)]).size:
+            best = cohort.decoded(of_tags.max(axis=0))
+    return Part(total, ids, found, seen, best, columns.codes.dtype == np.int8)
+
+
+def largest(values: Iterable[Vector], count: int) -> NDArray[np.int64]:
+    """Where the largest of many are, as if they were one array: the first of equals first."""
+    floor, at = -np.inf, 0
+    places: NDArray[np.int64] = np.zeros(0, np.int64)
+    kept: Vector = np.zeros(0, np.float32)
+    for each in values:
+        where = np.flatnonzero(each > floor)
+        if len(where):
+            places, kept = np.append(places, where + at), np.append(kept, each[where])
+        if len(kept) > 4 * count + 64:
+            floor = float(np.partition(kept, -count)[-count]) if count else np.inf
+            over = np.flatnonzero(kept >= floor)
+            spare = np.flatnonzero(kept[over] == floor)[::-1][: len(over) - count]
+            over = np.delete(over, spare)
+            places, kept = places[over], kept[over]
+        at += len(each)
+    return places[np.argsort(-kept, kind="stable")[:count]]
+
+
+def sample(values: Sequence[Vector]) -> Vector:
+    """All of many values, or as many of them as tell their middle."""
+    if not values:
+        return np.zeros(0, np.float32)
+    every = max(1, sum(len(each) for each in values) // SAMPLE)
+    return np.concatenate([each[::every] for each in values])
+
+
+def middle(values: Vector) -> tuple[float, float]:
+    """Median, and the standard deviation that the median absolute deviation stands for."""
+    median = np.median(values)
+    return float(median), float(1.4826 * np.median(np.abs(values - median)))
+
+
+Joined = Callable[[Vector], Vector]
+
+
+def joined(parts: Sequence[Part], least: float) -> Joined:
+    """How cosines to several query vectors, (k, m), become one value each, (m,).
+
+    Cosines between two photos and between words and photos lie in different ranges (the modality
+    gap, Liang et al. 2022), so each vector's cosines are counted in standard deviations over all
+    photos (of `least` at least) before their mean is taken.
+    """
+    if not parts or len(parts[0].cosines) == 1:
+        return lambda cosines: cosines[0]
+    count = max(1, sum(part.cosines.shape[1] for part in parts))
+    mean = sum(part.cosines.sum(axis=1, dtype=np.float64) for part in parts) / count
+    squares = sum(((part.cosines - np.reshape(mean, (-1, 1))) ** 2).sum(axis=1) for part in parts)
+    spread = np.maximum(np.sqrt(squares / count), least)
+
+    def join(cosines: Vector) -> Vector:
+        standard = (cosines - np.reshape(mean, (-1, 1))) / np.reshape(spread, (-1, 1))
+        value: Vector = standard.mean(axis=0).astype(np.float32)
+        return value
+
+    return join
