@@ -14,7 +14,7 @@ from storage.cohort import Cohort
 from storage.scan import Part, joined, largest, middle, sample
 from storage.view import View
 
-SPARE = 64
+SPARE = 32
 """Photos beside the nearest, by their coded embeddings, that the exact ones are compared with."""
 LEAST_SPREAD = 1e-6
 LEAST_CODED_SPREAD = 1e-3

@@ -67,8 +67,7 @@ class Rolls:
                 roll.put(page, count)
                 roll.loose += 0 if packed else len(page)
             roll.seq = seq
-        if not roll.exact and roll.loose >= WORTH_PACKING:
-            self.to_pack[roll.group] = roll.kind
+        if not roll.exact and self._read_one_by_one(roll.group, roll.kind, roll.loose):
             roll.loose = 0
         yield from roll.blocks
 
@@ -77,8 +76,14 @@ class Rolls:
         for page, packed in Reader(db, kind).pages(group, exact=False):
             loose += 0 if packed else len(page)
             yield Block(page, passing=True)
-        if loose >= WORTH_PACKING:
+        self._read_one_by_one(group, kind, loose)
+
+    def _read_one_by_one(self, group: int, kind: Kind, photos: int) -> bool:
+        """Whether so many are worth being packed, once all is known that belongs to a pack."""
+        worth = photos >= WORTH_PACKING and kind.cohort is not None
+        if worth:
             self.to_pack[group] = kind
+        return worth
 
     def _make_room(self) -> None:
         """Let go of the groups that were asked for longest ago."""

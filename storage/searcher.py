@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import queue
 import sqlite3
@@ -33,6 +34,7 @@ from storage.view import View
 AT_ONCE = 4
 """Questions; each scan uses all cores anyway."""
 MEGABYTE = 2**20
+log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 
@@ -57,8 +59,7 @@ class Searcher:
         """Wait for what is being searched; safe to call twice."""
         if self._packing is not None:
             self._packing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._packing
+            await asyncio.wait([self._packing])
         for pool in (self._asking, self._scanning):
             if pool is not None:
                 await asyncio.to_thread(pool.shutdown)
@@ -181,7 +182,7 @@ class Searcher:
                 # Locked first: no roll knows of later changes than this transaction.
                 with self._rolls.locked(ids.values()) as held:
                     db.execute("BEGIN")
-                    kind = Kind(*_number(db, model), cohort)
+                    kind = _kind(db, model, cohort)
                     yield View(db, self._rolls, held, ids, kind, self._scanning, self._threads)
         except sqlite3.Error as error:
             raise StoreError(f"the database {self._db.path} can't be read: {error}") from error
@@ -204,17 +205,18 @@ class Searcher:
         """Write what had to be read one by one as packs, for the next start."""
         while self._rolls.to_pack:
             group, kind = self._rolls.to_pack.popitem()
-            await pack(self._db, self._reading, group, kind)
+            try:
+                await pack(self._db, self._reading, group, kind)
+            except StoreError as error:
+                log.warning("the next start will take longer: %s", error)
 
 
-def _number(db: sqlite3.Connection, model: Model | None) -> tuple[int, int]:
-    """(number, dimension) of a model; (0, 0) as long as nothing was embedded with it."""
-    if model is None:
-        return 0, 0
-    found = fetch(
+def _kind(db: sqlite3.Connection, model: Model | None, cohort: Cohort | None) -> Kind:
+    """Without embeddings as long as there are none of this model."""
+    found = model and fetch(
         db, "SELECT id, dimension FROM models WHERE fingerprint = ?", (model.fingerprint,)
     )
-    return (int(found[0][0]), int(found[0][1])) if found else (0, 0)
+    return Kind(*map(int, found[0]), cohort) if found else Kind()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

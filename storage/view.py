@@ -18,7 +18,7 @@ from storage.roll import Block, Kind, Roll
 from storage.rolls import Rolls
 from storage.scan import Part, scan
 from storage.search import Scope
-from storage.vectors import from_blob
+from storage.vectors import LITTLE_ENDIAN
 
 AT_ONCE = 64
 """Blocks that are shared out among threads; a million photos are 62."""
@@ -69,15 +69,15 @@ class View:
 
     def vectors(self, photos: Collection[int]) -> dict[int, Vector]:
         """The (d,) vectors of these photos, as they were saved."""
-        return {
-            photo: from_blob(blob)
-            for photo, blob in fetch(
-                self.db,
-                "SELECT photo_id, vector FROM vectors WHERE model_id = ?"
-                " AND photo_id IN (SELECT value FROM json_each(?))",
-                (self.kind.model, json.dumps(list(photos))),
-            )
-        }
+        found = fetch(
+            self.db,
+            "SELECT photo_id, vector FROM vectors WHERE model_id = ?"
+            " AND photo_id IN (SELECT value FROM json_each(?))",
+            (self.kind.model, json.dumps(list(photos))),
+        )
+        joined = np.frombuffer(b"".join(blob for _, blob in found), LITTLE_ENDIAN)
+        vectors = joined.astype(np.float32).reshape(len(found), self.kind.dimension)
+        return {photo: vector for (photo, _), vector in zip(found, vectors, strict=True)}
 
     def _holding(
         self, groups: Collection[str], audience: Audience, only: Only
