@@ -8,12 +8,13 @@ questions lie near a cluster, and further from all photos than those from each o
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.candidates import Background
 from bot.photos import Model, Vector
@@ -67,7 +68,7 @@ class Cloud:
         return _unit(random.standard_normal((self.clusters, self.dimension), np.float32))
 
 
-def _unit(vectors: Vector) -> Vector:
+def _unit(vectors: NDArray[np.floating]) -> Vector:
     unit: Vector = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit.astype(np.float32)
 
@@ -82,8 +83,8 @@ def batches(cloud: Cloud, count: int) -> Iterator[Vector]:
         yield cloud.vectors(min(AT_ONCE, count - start), n)
 
 
-async def fill(path: Path, group: str, cloud: Cloud, count: int) -> None:
-    """Add a group of `count` photos to a store's file, in the order of `batches`."""
+async def fill(path: Path, groups: Iterable[str], cloud: Cloud, count: int) -> None:
+    """Add groups of `count` photos each to a store's file, in the order of `batches`."""
     async with store_for(f"sqlite:///{path}"):
         pass  # makes the file
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -97,11 +98,12 @@ async def fill(path: Path, group: str, cloud: Cloud, count: int) -> None:
         [model] = db.execute(
             "SELECT id FROM models WHERE fingerprint = ?", (MODEL.fingerprint,)
         ).fetchone()
-        [group_id] = db.execute(
-            "INSERT INTO groups (key, name) VALUES (?, ?) RETURNING id", (group, group)
-        ).fetchone()
-        for vectors in batches(cloud, count):
-            _insert(db, group_id, model, vectors)
+        for group in groups:
+            [group_id] = db.execute(
+                "INSERT INTO groups (key, name) VALUES (?, ?) RETURNING id", (group, group)
+            ).fetchone()
+            for vectors in batches(cloud, count):
+                _insert(db, group_id, model, vectors)
         db.execute("COMMIT")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -114,9 +116,11 @@ def _insert(db: sqlite3.Connection, group: int, model: int, vectors: Vector) -> 
         "INSERT INTO posts (id, group_id, channel, message, author, author_name, posted_at,"
         " caption, spoiler, protected) VALUES (?, ?, ?, ?, ?, ?, ?, '', 0, 0)",
         (
-            (post + n, group, f"channel {(post + n) % CHANNELS}", str(post + n))
-            + (f"author {(post + n) % AUTHORS}", f"Author {(post + n) % AUTHORS}")
-            + (f"2024-01-01T00:{n // 60 % 60:02}:{n % 60:02}+00:00",)
+            (
+                *(post + n, group, f"channel {(post + n) % CHANNELS}", str(post + n)),
+                *(f"author {(post + n) % AUTHORS}", f"Author {(post + n) % AUTHORS}"),
+                f"2024-01-01T00:{n // 60 % 60:02}:{n % 60:02}+00:00",
+            )
             for n in count
         ),
     )

@@ -80,7 +80,10 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
     trial = not token_checks(chosen)
     fallback = partial(load, model=starter.NAME) if trial else None
 
-    async with store_for(chosen.database_url) as store, Decoder() as decoder:
+    async with (
+        store_for(chosen.database_url, chosen.search_cache_mb) as store,
+        Decoder() as decoder,
+    ):
         memory = PhotoMemory(
             store,
             state,
@@ -285,7 +288,7 @@ async def name(chosen: Settings, photo: Path, name: str, group: str) -> str:
 
 async def names(chosen: Settings, group: str) -> list[Name]:
     """What a group calls things. Raises UnknownGroup."""
-    async with store_for(chosen.database_url) as store:
+    async with store_for(chosen.database_url, chosen.search_cache_mb) as store:
         group_id = await store.groups.resolve(group)
         return list((await store.names.of([group_id], EVERYONE)).values())
 
@@ -299,7 +302,7 @@ async def unname(chosen: Settings, name: str, group: str) -> str:
 
 async def status(chosen: Settings) -> tuple[list[GroupStatus], ModelPresence]:
     """Every group in numbers, and where the model is."""
-    async with store_for(chosen.database_url) as store:
+    async with store_for(chosen.database_url, chosen.search_cache_mb) as store:
         groups = await store.groups.status()
     return groups, await asyncio.to_thread(models.look, chosen.model, chosen.models_folder)
 
@@ -348,7 +351,7 @@ def _check_env(env_file: Path) -> Check:
 
 async def _check_database(chosen: Settings) -> Check:
     try:
-        async with store_for(chosen.database_url) as store:
+        async with store_for(chosen.database_url, chosen.search_cache_mb) as store:
             await store.prove_writable()
             whole = await store.prove_sound(CHECK_SECONDS)
     except ShoeboxError as error:

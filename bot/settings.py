@@ -38,6 +38,7 @@ KEYS = (
     "KEEP_AFTER_LEAVING_DAYS",
     "QUESTIONS_PER_MINUTE",
     "RETENTION_DAYS",
+    "SEARCH_CACHE_MB",
 )
 """Every key that .env may hold."""
 
@@ -66,6 +67,8 @@ class Settings:
     """How long a group's data is kept once the bot was sent away from it."""
     questions_per_minute: int = 20
     """Of one person; 0: as many as they like."""
+    search_cache_mb: int = 1024
+    """What searches may keep of the groups' photos in memory, in megabytes."""
 
     retention_days: int = 0
     """How old a post may become; 0: as old as it likes."""
@@ -160,6 +163,9 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
             get("QUESTIONS_PER_MINUTE", str(defaults.questions_per_minute))
         ),
         retention_days=_days("RETENTION_DAYS", get("RETENTION_DAYS", "0")),
+        search_cache_mb=_megabytes(
+            "SEARCH_CACHE_MB", get("SEARCH_CACHE_MB", str(defaults.search_cache_mb))
+        ),
     )
     if not is_loopback(settings.web_host) and not settings.web_password:
         raise SettingsError(
@@ -229,6 +235,12 @@ def _days(key: str, text: str) -> int:
 def _questions(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 1000:
         raise SettingsError(f"QUESTIONS_PER_MINUTE={text!r}: write a number from 0 to 1000")
+    return int(text)
+
+
+def _megabytes(key: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1_000_000:
+        raise SettingsError(f"{key}={text!r}: write a number of megabytes, e.g. 1024")
     return int(text)
 
 

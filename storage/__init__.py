@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from storage.sqlite import SqliteStore
 
 
-def store_for(url: str) -> SqliteStore:
-    """The store that `url` names, not yet opened. Raises SettingsError for unknown schemes."""
+def store_for(url: str, cache_megabytes: int | None = None) -> SqliteStore:
+    """The store that `url` names, not yet opened; `cache_megabytes` bounds what its searches keep
+    in memory. Raises SettingsError for unknown schemes."""
     scheme, _, path = url.partition(":///")
     if scheme != "sqlite" or not path:
         raise SettingsError(f"DATABASE_URL: {scheme!r} is not a database this version knows")
-    from storage.sqlite import SqliteStore
+    from storage.sqlite import CACHE_MEGABYTES, SqliteStore
 
-    return SqliteStore(path)
+    bound = CACHE_MEGABYTES if cache_megabytes is None else cache_megabytes
+    return SqliteStore(path, cache_megabytes=bound)

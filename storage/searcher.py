@@ -68,6 +68,11 @@ class Searcher:
             while True:
                 self._connections.get_nowait().close()
 
+    async def settled(self) -> None:
+        """Until nothing is being packed."""
+        if self._packing is not None:
+            await asyncio.wait([self._packing])
+
     @property
     def nbytes(self) -> int:
         """What is kept in memory."""
@@ -213,10 +218,12 @@ class Searcher:
 
 def _kind(db: sqlite3.Connection, model: Model | None, cohort: Cohort | None) -> Kind:
     """Without embeddings as long as there are none of this model."""
-    found = model and fetch(
-        db, "SELECT id, dimension FROM models WHERE fingerprint = ?", (model.fingerprint,)
+    found = fetch(
+        db,
+        "SELECT id, dimension FROM models WHERE fingerprint = ?",
+        ("" if model is None else model.fingerprint,),
     )
-    return Kind(*map(int, found[0]), cohort) if found else Kind()
+    return Kind(int(found[0][0]), int(found[0][1]), cohort) if found else Kind()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

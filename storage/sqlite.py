@@ -83,6 +83,10 @@ class SqliteStore:
         await self._searcher.close()
         await self._db.close()
 
+    async def settled(self) -> None:
+        """Until nothing is written any more that the next start will be quicker by."""
+        await self._searcher.settled()
+
     async def remember(self, post: Post) -> Remembered:
         added: list[int] = []
         known: list[int] = []

@@ -62,7 +62,10 @@ def rows_of(path: Path) -> list[Row]:
         ).fetchall()
     return [
         Row(
-            *each[:4],
+            each[0],
+            each[1],
+            each[2],
+            each[3],
             datetime.fromisoformat(each[4]),
             fold(each[5]),
             bool(each[6]),
@@ -146,13 +149,13 @@ class Life:
         elif what == "forget channel":
             await store.forget_channel(group, channel)
         elif post is not None:
-            where = post[:3]
+            where: tuple[str, str, str] = post[:3]
             if what == "embed again":
                 await store.save_vectors(MODEL, [post[3]], unit(post[3], a, b)[None])
             elif what == "forget":
                 await store.forget(*where)
             elif what == "revise":
-                await store.revise(*where, f"caption {a}", keep=["0"])
+                await store.revise(*where, f"caption {a}", ["0"])
             elif what == "drop":
                 await store.drop(post[3])
             elif what == "refuse":
@@ -292,9 +295,12 @@ async def test_a_group_is_packed_for_the_next_start_and_a_deleted_photo_leaves_i
     assert len(packs()) == 1000 // 128
     async with SqliteStore(path) as store:
         store._searcher._rolls._exact = 0
-        ask = lambda: store.search(  # noqa: E731
-            ["t:a"], EVERYONE, [], [query], MODEL, 5, background=BACKGROUND
-        )
+
+        async def ask() -> Candidates:
+            return await store.search(
+                ["t:a"], EVERYONE, [], [query], MODEL, 5, background=BACKGROUND
+            )
+
         assert await ask() == before
         best = max(before.items, key=lambda item: item.cosine or 0).photo
         code = np.rint(vectors[ids.index(best)] / np.abs(vectors[ids.index(best)]).max() * 127)
