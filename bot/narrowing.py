@@ -6,6 +6,7 @@ posts only where somebody may not look is nobody to them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -53,7 +54,7 @@ async def narrow(
         assert encoder is not None
         vector = await encoder.encode_text(unwanted)
         cosines = await store.cosines(query.groups, query.audience, vector, encoder.model)
-        if found := looks_like(cosines):
+        if found := await asyncio.to_thread(looks_like, cosines):
             hints.append(
                 count(
                     len(found),

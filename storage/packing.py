@@ -62,7 +62,10 @@ async def _write(db: Database, group: int, kind: Kind, seq: int, columns: Column
             " WHERE group_id = ?1 AND seq > ?7"
             " AND (photo_id IS NULL OR photo_id BETWEEN ?3 AND ?4))"
             " AND ?7 >= (SELECT coalesce(min(seq), 1) - 1 FROM changes WHERE group_id = ?1)"
-            " AND EXISTS (SELECT 1 FROM groups WHERE id = ?1)",
+            " AND EXISTS (SELECT 1 FROM groups WHERE id = ?1)"
+            # Another process packs too.
+            " AND NOT EXISTS (SELECT 1 FROM packs WHERE group_id = ?1 AND first <= ?4 AND last ="
+            " (SELECT min(last) FROM packs WHERE group_id = ?1 AND last >= ?3))",
             (group, kind.model, first, last, kind.cohort_name, content, seq),
         )
     return cursor.rowcount == 1

@@ -20,6 +20,9 @@ from bot.candidates import Background, Candidates, Meant
 from bot.photos import EVERYONE, Audience, Model, Only, PhotoRef, Post, Vector
 from bot.words import fold
 from storage import loading, packing, roll, rolls
+from storage.cohort import Cohort
+from storage.columns import Columns
+from storage.roll import Kind
 from storage.scan import largest
 from storage.sqlite import SqliteStore
 
@@ -313,6 +316,26 @@ async def test_a_group_is_packed_for_the_next_start_and_a_deleted_photo_leaves_i
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert code.astype(np.int8).tobytes() not in path.read_bytes() + _wal(path)
+
+
+async def test_two_processes_that_pack_never_pack_a_photo_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PACK", 64)
+    monkeypatch.setattr(packing, "PACK", 64)
+    async with life(tmp_path) as each:
+        ids, _ = await big_group(each.stores[0], 500)
+        kind = Kind(1, DIMENSION, Cohort(BACKGROUND))
+        packers = [packing.pack(s._db, s._searcher._reading, 1, kind) for s in each.stores]
+        await asyncio.gather(*packers)
+        await each.stores[1].drop(ids[100])
+        packers = [packing.pack(s._db, s._searcher._reading, 1, kind) for s in each.stores]
+        await asyncio.gather(*packers)
+        with closing(sqlite3.connect(each.path)) as db:
+            packs = [Columns.from_bytes(c) for (c,) in db.execute("SELECT content FROM packs")]
+        packed = np.concatenate([pack.ids for pack in packs]).tolist()
+        assert len(packed) == len(set(packed)) >= 500 - 64
+        assert set(packed) <= set(ids) - {ids[100]}
 
 
 def _wal(path: Path) -> bytes:
