@@ -12,6 +12,8 @@ from storage.connection import Database
 from storage.loading import LAST, PACK, Reader, fetch, last_change
 from storage.roll import Kind
 
+FEW = 16
+"""Packs that are deleted at once; each is overwritten."""
 Reading = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
@@ -20,11 +22,15 @@ async def pack(db: Database, reading: Reading, group: int, kind: Kind) -> None:
 
     Each pack is a transaction, so that nobody waits for long.
     """
-    async with db.write() as writer:
-        await writer.execute(
-            "DELETE FROM packs WHERE group_id = ? AND (model_id <> ? OR cohort <> ?)",
-            (group, kind.model, kind.cohort_name),
-        )
+    gone = FEW
+    while gone == FEW:
+        async with db.write() as writer:
+            cursor = await writer.execute(
+                "DELETE FROM packs WHERE id IN (SELECT id FROM packs WHERE group_id = ?"
+                f" AND (model_id <> ? OR cohort <> ?) LIMIT {FEW})",
+                (group, kind.model, kind.cohort_name),
+            )
+        gone = cursor.rowcount
     after: int | None = -1
     while after is not None:
         seq, columns, after = await asyncio.to_thread(_next, reading, group, kind, after)
