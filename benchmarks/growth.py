@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -130,6 +131,7 @@ def _in_a_process(
         capture_output=True,
         text=True,
         check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # as the bot does
     )
     return Point(**json.loads(done.stdout))
 
