@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import socket
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -94,6 +95,8 @@ class WebChat:
     async def serve(self) -> None:
         """Answer browsers until cancelled."""
         assert self._socket is not None, "the chat is not open"
+        # NiceGUI looks at every object there is, and one of PyTorch's complains of that.
+        warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)
         server = _Server(
             uvicorn.Config(
                 await self._application(),

@@ -92,7 +92,7 @@ class ExportedNetwork:
         """Raises ModelUnavailable when a file is missing or damaged."""
         try:
             about = read(folder / ABOUT)
-            self._rows = np.load(folder / ROWS, mmap_mode="r")
+            self._rows = np.lib.format.open_memmap(folder / ROWS, mode="r")
             self._tokens = Tokens(folder, about.reading)
             self._image, self._text = session(folder / IMAGE), session(folder / TEXT)
         except Exception as error:  # each of these libraries has errors of its own

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import discord
+import pytest
 import simcord
+from discord.http import Route
 from simcord.enums import ChannelType
 
 from adapters.discord.chat import DiscordSettings, Session
@@ -27,6 +29,7 @@ from bot.ports import Encoder
 from storage.sqlite import SqliteStore
 from tests.pictures import photo
 
+API = "https://discord.com/api/v10"
 CDN = "https://cdn.simcord.invalid/api/v10"
 """SimCord's files are there; the bot takes it for the server that it was told to speak to."""
 
@@ -181,6 +184,8 @@ async def at_work(
     """The bot, from start to stop, with its memory in a folder."""
     state = ModelState("starter", encoder, None if encoder else "There is none in this test.")
     async with AsyncExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(Route, "BASE", API)  # the class's: whoever asked another server left it there
         store = await stack.enter_async_context(SqliteStore(folder / "box.db"))
         decoder = await stack.enter_async_context(Decoder())
         adapters: dict[str, _Fetching] = {}
