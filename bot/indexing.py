@@ -18,17 +18,21 @@ from bot.decoder import Decoder
 from bot.errors import FetchFailed, NotAPhoto, PhotoGone, ShoeboxError
 from bot.memory import PhotoMemory
 from bot.originals import Originals, fetch
-from bot.photos import Job, Pixels, Task
+from bot.photos import Job, Model, Pixels, Task, Vector
 from bot.ports import ChatAdapter, Encoder, PhotoStore
 
 log = logging.getLogger(__name__)
 
 BATCH = 8
 """Photos embedded at once; measured: larger batches gain nothing on a CPU."""
+AHEAD = 16
+"""Photos that are fetched and decoded while others are embedded."""
 PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 """Seconds before a failed fetch is tried again; after the last it is given up."""
 POLL_SECONDS = 2.0
 """Another process (`import`) may add photos without waking this one."""
+Prepared = tuple[Pixels, bytes]
+"""What the encoder wants, and what copies are known by."""
 KEPT_BYTES = 64 * 1024 * 1024
 """Originals kept between embedding and reading, so that most are fetched once."""
 
@@ -85,39 +89,50 @@ class Indexer:
                 await asyncio.wait_for(news.wait(), POLL_SECONDS)
 
     async def _embed_waiting(self) -> None:
-        """Embed until nothing is due; the next batch is prepared while one is encoded."""
+        """Embed until nothing is due. While some photos are encoded, others are fetched and
+        decoded, and those before are saved; one that takes long keeps no other waiting."""
         encoder = self._memory.model.encoder
         if encoder is None:
             return
         if self._complete_for != encoder.model.fingerprint:
             await self._store.require_vectors(encoder.model)
             self._complete_for = encoder.model.fingerprint
-        ahead = asyncio.create_task(self._prepare_batch(encoder, ()))
+        ahead: dict[int, asyncio.Task[Prepared | None]] = {}
+        saving: asyncio.Task[None] | None = None
+        saved: Collection[int] = ()
         try:
-            while batch := await ahead:
-                photos = [job.photo for job, _, _ in batch]
-                ahead = asyncio.create_task(self._prepare_batch(encoder, photos))
-                await self._store.save_fingerprints({job.photo: seen for job, _, seen in batch})
-                vectors = await encoder.encode_images(np.stack([pixels for _, pixels, _ in batch]))
-                await self._store.save_vectors(encoder.model, photos, vectors)
+            while True:
+                if len(ahead) < AHEAD:
+                    skip = [*ahead, *saved]
+                    for job in await self._store.take(Task.EMBED, AHEAD - len(ahead), skip):
+                        ahead[job.photo] = asyncio.create_task(self._prepare(job, encoder))
+                if not ahead:
+                    break
+                await asyncio.wait(ahead.values(), return_when=asyncio.FIRST_COMPLETED)
+                done = [photo for photo, task in ahead.items() if task.done()][:BATCH]
+                looks = {photo: ahead.pop(photo).result() for photo in done}
+                batch = {photo: look for photo, look in looks.items() if look is not None}
+                if not batch:
+                    continue
+                pixels = np.stack([pixels for pixels, _ in batch.values()])
+                vectors = await encoder.encode_images(pixels)
+                if saving is not None:
+                    await saving
+                saved = batch.keys()
+                saving = asyncio.create_task(self._save(encoder.model, batch, vectors))
+            if saving is not None:
+                await saving
         finally:
-            ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+            left = [*ahead.values(), *([saving] if saving is not None else [])]
+            for task in ahead.values():
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
-    async def _prepare_batch(
-        self, encoder: Encoder, skip: Collection[int]
-    ) -> list[tuple[Job, Pixels, bytes]]:
-        """The oldest due photos that could be decoded, with what they look like from afar; empty
-        when nothing is due."""
-        while jobs := await self._store.take(Task.EMBED, BATCH, skip):
-            looks = await asyncio.gather(*(self._prepare(job, encoder) for job in jobs))
-            if batch := [
-                (job, *look) for job, look in zip(jobs, looks, strict=True) if look is not None
-            ]:
-                return batch
-        return []
+    async def _save(self, model: Model, batch: Mapping[int, Prepared], vectors: Vector) -> None:
+        await self._store.save_fingerprints({photo: seen for photo, (_, seen) in batch.items()})
+        await self._store.save_vectors(model, list(batch), vectors)
 
-    async def _prepare(self, job: Job, encoder: Encoder) -> tuple[Pixels, bytes] | None:
+    async def _prepare(self, job: Job, encoder: Encoder) -> Prepared | None:
         data = await self._original(job)
         if data is None:
             return None
