@@ -152,7 +152,7 @@ class Indexer:
                 await self._store.save_text(jobs[0].photo, await self._decoder.read(data))
             except NotAPhoto as reason:
                 await self._refuse(jobs[0], str(reason))
-            self._originals.drop(jobs[0].photo)
+        self._originals.clear()  # reading takes longest: now nothing else needs them
 
     async def _fingerprint_waiting(self) -> None:
         """Fingerprint what embedding doesn't: photos from before there were fingerprints, and all

@@ -60,5 +60,9 @@ class Originals:
         while self._size > self._most:
             self.drop(next(iter(self._kept)))
 
+    def clear(self) -> None:
+        self._kept.clear()
+        self._size = 0
+
     def drop(self, photo: int) -> None:
         self._size -= len(self._kept.pop(photo, b""))

@@ -45,9 +45,11 @@ class ColourEncoder:
     def __init__(self, fingerprint: str = "c0102") -> None:
         self.model = Model("colours", fingerprint, 3)
         self.batches: list[int] = []
+        self.pause = 0.0
         self.closed = False
 
     async def encode_images(self, images: Pixels) -> Vector:
+        await asyncio.sleep(self.pause)
         self.batches.append(len(images))
         means = images.reshape(len(images), -1, 3).mean(axis=1).astype(np.float32) + 1
         unit: Vector = means / np.linalg.norm(means, axis=1, keepdims=True)
@@ -71,9 +73,13 @@ class Shelf:
     def __init__(self) -> None:
         self.files: dict[str, bytes | Exception] = {}
         self.fetched: list[str] = []
+        self.held: asyncio.Event | None = None
+        """Nothing that is called slow comes before it."""
 
     async def fetch(self, ref: PhotoRef) -> bytes:
         self.fetched.append(ref.locator)
+        if self.held is not None and "slow" in ref.locator:
+            await self.held.wait()
         found = self.files[ref.locator]
         if isinstance(found, Exception):
             raise found
@@ -112,6 +118,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def test_photos_are_embedded_in_batches_and_read(world: World) -> None:
     encoder = ColourEncoder()
+    encoder.pause = 0.2
     world.model.encoder = encoder
     photos = [await world.post(f"{n}.jpg", photo(n)) for n in range(11)]
     photos.append(await world.post("sign.jpg", sign("AKAI")))
@@ -124,6 +131,18 @@ async def test_photos_are_embedded_in_batches_and_read(world: World) -> None:
     candidates = await world.store.search(["g"], EVERYONE, ["akai"], [], None, 5)
     assert [item.photo for item in candidates.items] == [photos[-1]]
     assert len(world.shelf.fetched) == 12, "each original is fetched once for both tasks"
+
+
+async def test_a_photo_that_comes_slowly_keeps_no_other_waiting(world: World) -> None:
+    world.model.encoder = ColourEncoder()
+    world.shelf.held = asyncio.Event()
+    slow = await world.post("slow.jpg", photo(0))
+    others = [await world.post(f"{n}.jpg", photo(n)) for n in range(1, 4)]
+    async with world.indexer.running():
+        await world.until(Task.EMBED, others)
+        assert (await world.store.unfinished([slow]))[Task.EMBED] == 1
+        world.shelf.held.set()
+        await world.until(Task.EMBED, [slow])
 
 
 async def test_words_find_before_there_is_a_model_and_meaning_after(world: World) -> None:
