@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot import indexing
+from bot.answers import Hit
 from bot.decoder import Decoder
 from bot.errors import StoreError
 from bot.photos import EVERYONE, Task
@@ -216,6 +217,13 @@ async def filled(path: Path, posts: int = 60) -> bytes:
             (photo_id,) = (await store.remember(a_post(str(n), caption=f"cake {n} 蛋糕"))).added
             await store.save_vectors(MODEL, [photo_id], a_vector(n)[None])
             await store.save_text(photo_id, "AKAI " * 20)
+        group = a_post().group
+        await store.groups.see(group, "somebody")
+        await store.groups.take_note(group, "about", "something")
+        await store.replies.hear(group, "main", "1", "r", "delicious")
+        await store.people.refuse("somebody else", True)
+        hits = [Hit(1, photo, 1.0, ()) for photo in await store.photos([1])]
+        await store.answers.keep(None, "somebody", "cake", hits)
     return path.read_bytes()
 
 
