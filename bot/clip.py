@@ -43,13 +43,15 @@ with every question. 2 or 3 KB each."""
 
 
 class Network(Protocol):
-    """Both towers of a loaded model. Synchronous; called from one thread only."""
+    """Both towers of a loaded model. Synchronous; each is called from one thread only."""
 
     image_spec: ImageSpec
     calibration: Calibration
     dimension: int
     batch: int
     """At most so many images go through it at once: a query waits no longer than that."""
+    side_by_side: bool
+    """Whether the towers may run at the same time: then a query doesn't wait at all."""
 
     def images(self, images: Pixels) -> Vector:
         """(n, height, width, 3) uint8 -> (n, d) unit vectors."""
@@ -118,7 +120,7 @@ def inspect(model: str, models_folder: Path, hub_url: str) -> ModelPresence:
 
 
 class ClipEncoder:
-    """Runs a network on one thread of its own; texts go ahead of waiting images.
+    """Runs a network on threads of its own; texts go ahead of waiting images.
 
     Errors of the network reach the caller as ModelUnavailable, as does a call after `close`.
     """
@@ -126,7 +128,8 @@ class ClipEncoder:
     def __init__(self, model: Model, network: Network) -> None:
         self._model = model
         self._network = network
-        self._thread = OneThread("clip")
+        self._looking = OneThread("clip-images")
+        self._reading = OneThread("clip-texts") if network.side_by_side else self._looking
         self._texts: OrderedDict[str, Vector] = OrderedDict()
 
     @property
@@ -147,7 +150,7 @@ class ClipEncoder:
             raise ValueError(f"images of {self.image_spec.size} wanted, not {images.shape}")
         batch = self._network.batch
         vectors = [
-            await self._run(Urgency.WHENEVER, partial(self._network.images, images[i : i + batch]))
+            await self._run(self._looking, partial(self._network.images, images[i : i + batch]))
             for i in range(0, len(images), batch)
         ]
         return np.concatenate([np.empty((0, self._model.dimension), np.float32), *vectors])
@@ -157,7 +160,7 @@ class ClipEncoder:
         is cut."""
         vector = self._texts.pop(text, None)
         if vector is None:
-            vector = await self._run(Urgency.NOW, partial(self._network.text, text))
+            vector = await self._run(self._reading, partial(self._network.text, text), Urgency.NOW)
             vector.flags.writeable = False
         self._texts[text] = vector
         if len(self._texts) > REMEMBERED:
@@ -165,8 +168,9 @@ class ClipEncoder:
         return vector
 
     def close(self) -> None:
-        """End the thread after the batch in progress; whoever waits gets ModelUnavailable."""
-        self._thread.close()
+        """End the threads after what is in progress; whoever waits gets ModelUnavailable."""
+        self._reading.close()
+        self._looking.close()
 
     async def __aenter__(self) -> ClipEncoder:
         return self
@@ -174,9 +178,11 @@ class ClipEncoder:
     async def __aexit__(self, *exc: object) -> None:
         await asyncio.to_thread(self.close)
 
-    async def _run(self, urgency: Urgency, call: Callable[[], Vector]) -> Vector:
+    async def _run(
+        self, thread: OneThread, call: Callable[[], Vector], urgency: Urgency = Urgency.WHENEVER
+    ) -> Vector:
         try:
-            return await self._thread.run(urgency, call)
+            return await thread.run(urgency, call)
         except Closed:
             raise ModelUnavailable(f"{self._model.name} was closed") from None
         except RuntimeError as error:

@@ -78,6 +78,8 @@ class EagerNetwork:
     Raises ModelUnavailable when the folder's weights are not those its configuration describes.
     """
 
+    side_by_side = False
+
     def __init__(self, folder: ModelFolder, precision: Precision = faster_precision) -> None:
         torchvision_nms.make_importable()
         with quiet():

@@ -82,8 +82,9 @@ def read(file: Path) -> About:
 
 
 class ExportedNetwork:
-    """The loaded model. Synchronous; call it from one thread only."""
+    """The loaded model. Synchronous; each tower is called from one thread only."""
 
+    side_by_side = True
     batch = 1
     """Several at once gain nothing on a CPU, keep a query waiting, and would make a photo's vector
     depend a little on its neighbours', since int8 takes one scale for all that is computed."""

@@ -174,7 +174,7 @@ class SlowNetwork:
     def __init__(self) -> None:
         self.image_spec = ImageSpec((32, 32))
         self.calibration = Calibration(1.0)
-        self.dimension, self.batch = 2, 8
+        self.dimension, self.batch, self.side_by_side = 2, 8, False
         self.order: list[str] = []
         self.begun = threading.Event()
         self.go_on = threading.Semaphore(0)
@@ -190,6 +190,19 @@ class SlowNetwork:
         if text == "fail":
             raise RuntimeError("out of memory\nwith a long story")
         return np.ones(2, np.float32)
+
+
+async def test_words_need_not_wait_where_both_towers_may_run_at_once() -> None:
+    network = SlowNetwork()
+    network.side_by_side = True
+    async with ClipEncoder(Model("slow", "0" * 16, 2), network) as encoder:
+        looking = asyncio.create_task(encoder.encode_images(np.zeros((1, 32, 32, 3), np.uint8)))
+        await asyncio.to_thread(network.begun.wait)
+        await encoder.encode_text("at once")
+        assert network.order == ["at once"]
+        network.go_on.release()
+        await looking
+        network.go_on.release(100)
 
 
 @pytest.fixture
