@@ -41,8 +41,11 @@ def test_operators_that_exist_are_left_alone() -> None:
     code = """
 import torch
 from bot import torchvision_nms
-torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores) -> Tensor")
-assert "nms" not in torchvision_nms.make_importable()
+if torchvision_nms._brings_operators():
+    assert torchvision_nms.make_importable() == ()
+else:
+    torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores) -> Tensor")
+    assert "nms" not in torchvision_nms.make_importable()
 print(len(torch.ops.torchvision.nms.default._schema.arguments))
 """
-    assert run(code) == "2"
+    assert run(code) in ("2", "3"), "3: beside the torch that it was built for it has its own"

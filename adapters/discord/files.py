@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Pictures:
     _seen: OrderedDict[str, tuple[float, Picture]] = field(default_factory=OrderedDict)
 
     def see(self, *pictures: Picture) -> None:
-        now = asyncio.get_running_loop().time()
+        now = time.time()
         for picture in pictures:
             self._seen[picture.key] = (now, picture)
             self._seen.move_to_end(picture.key)
@@ -57,7 +57,7 @@ class Pictures:
     def get(self, key: str) -> Picture | None:
         """Unless its addresses are so old that they may have expired."""
         at, picture = self._seen.get(key, (0.0, None))
-        return picture if asyncio.get_running_loop().time() - at < FRESH_SECONDS else None
+        return picture if time.time() - at < FRESH_SECONDS else None
 
     def drop(self, key: str) -> None:
         self._seen.pop(key, None)
