@@ -29,13 +29,17 @@ class IndexerLock:
             self._pid_file.write_text(str(os.getpid()))
             self.held = True
         except Timeout:
-            pass
+            if not Path(self._lock.lock_file).exists():  # nobody has it: it can't be made
+                raise self._unwritable("no file can be made there") from None
         except OSError as error:
-            raise StoreError(
-                f"the data folder {self._pid_file.parent} can't be written: {error.strerror}; "
-                "check its permissions or DATABASE_URL"
-            ) from error
+            raise self._unwritable(error.strerror) from error
         return self
+
+    def _unwritable(self, why: str | None) -> StoreError:
+        return StoreError(
+            f"the data folder {self._pid_file.parent} can't be written: {why}; "
+            "check its permissions or DATABASE_URL"
+        )
 
     def owner(self) -> str:
         """The pid of the process that holds it, as text."""

@@ -53,19 +53,22 @@ def mounted(folder: Path, options: str) -> Iterator[Path | None]:
             subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.fixture(params=["a disk", "SQLite's own limit"])
+@pytest.fixture(params=["a disk, where one may be mounted", "SQLite's own limit"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
-    """A real small disk, where one may be mounted, and a limit that needs no rights."""
+    """A real small disk, and a limit that needs no rights: it is the other's means, too, where
+    nothing may be mounted."""
+
+    async def limit(store: SqliteStore, pages: int) -> None:
+        await store._db.alone(f"PRAGMA max_page_count = {pages}")
+
+    limited = Disk(tmp_path, lambda store: limit(store, 1), lambda store: limit(store, 1 << 30))
     if request.param == "SQLite's own limit":
-
-        async def limit(store: SqliteStore, pages: int) -> None:
-            await store._db.alone(f"PRAGMA max_page_count = {pages}")
-
-        yield Disk(tmp_path, lambda store: limit(store, 1), lambda store: limit(store, 1 << 30))
+        yield limited
         return
     with mounted(tmp_path / "disk", "size=8m") as folder:
         if folder is None:
-            pytest.skip("no disk may be mounted here; SQLite's own limit is tested instead")
+            yield limited
+            return
         place: Path = folder
 
         async def fill(_: SqliteStore) -> None:
@@ -143,33 +146,39 @@ async def test_a_full_disk_keeps_traces_until_there_is_room(disk: Disk) -> None:
 
 
 @contextlib.contextmanager
-def read_only(folder: Path) -> Iterator[Path]:
-    """A folder in which nothing can be written, although there is a database in it."""
+def to_be_sealed(folder: Path) -> Iterator[Callable[[], None] | None]:
+    """Make a folder, and say how to make it read-only with all that is in it by then; None: it is
+    already, for a superuser too."""
     if os.geteuid() != 0:
         folder.mkdir()
-        yield folder
+
+        def forbid() -> None:
+            for path in (*folder.iterdir(), folder):
+                path.chmod(0o500)
+
+        yield forbid
         folder.chmod(0o700)
         return
-    with mounted(folder, "size=8m") as disk:  # the superuser may write everywhere else
-        if disk is None:
-            pytest.skip("run by a superuser who may mount nothing, no file is read-only")
-        yield disk
+    with mounted(folder, "size=8m") as disk:  # a superuser may write everywhere else ...
+        if disk is not None:
 
+            def remount() -> None:
+                subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 
-def seal(folder: Path) -> None:
-    if os.geteuid() == 0:
-        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-    else:
-        for path in (*folder.iterdir(), folder):
-            path.chmod(0o500)
+            yield remount
+            return
+    folder.rmdir()
+    folder.symlink_to("/proc")  # ... but for here
+    yield None
 
 
 async def test_a_read_only_database_is_one_line(tmp_path: Path) -> None:
-    with read_only(tmp_path / "disk") as folder:
-        path = folder / "box.db"
-        async with SqliteStore(path) as store:
-            await store.remember(a_post())
-        seal(folder)
+    with to_be_sealed(tmp_path / "disk") as seal:
+        path = tmp_path / "disk" / "box.db"
+        if seal is not None:
+            async with SqliteStore(path) as store:
+                await store.remember(a_post())
+            seal()
         with pytest.raises(StoreError, match=r"read-only|permissions") as error:
             async with SqliteStore(path):
                 pass
