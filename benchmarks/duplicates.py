@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -24,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
 from benchmarks import pictures
 from benchmarks.pictures import RECOMPRESSED, Original
+from benchmarks.rounds import machine
 from bot import images, perceptual
 from bot.candidates import Look
 from bot.duplicates import BURST_COSINE, BURST_SAME, SAME, has_other_words, reads_alike
@@ -142,7 +141,7 @@ def measure(counts: dict[str, int], memes: int, workers: int, seed: int = SEED) 
 
     vectors = embedded([each.pixels for each in seen])
     half = np.array([(n // COPIED) % 2 for count in counts.values() for n in range(count)])
-    report = Report(pictures=len(seen), machine=_machine(), seed=seed)
+    report = Report(pictures=len(seen), machine=machine("pillow", "numpy", "torch"), seed=seed)
     _copies(report, seen, half)
     _different(report, seen, vectors, half, seed)
     _moments(report, seen, vectors, half, embedded)
@@ -292,15 +291,6 @@ def _row(what: str, family: str, halves: Iterable[Any]) -> Row:
         family,
         tuple(float(a.mean()) if a.size else 0.0 for a in arrays),
         tuple(int(a.size) for a in arrays),
-    )
-
-
-def _machine() -> str:
-    import torch
-
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}, Pillow {PIL.__version__}, torch {torch.__version__}"
     )
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.filling import MODEL, cloud_for, fill
-from benchmarks.search import machine
+from benchmarks.rounds import machine
 from bot.photos import EVERYONE
 from storage.sqlite import CACHE_MEGABYTES, SqliteStore
 
@@ -74,7 +74,7 @@ class Report:
 async def measure(
     photos: Sequence[int], groups: Sequence[int], work: Path, seed: int, small: int = SMALL
 ) -> Report:
-    report, start = Report(seed, machine()), time.perf_counter()
+    report, start = Report(seed, machine("numpy")), time.perf_counter()
     for count in photos:
         path = work / f"{count}-{seed}.db"
         if not path.exists():

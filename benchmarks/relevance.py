@@ -17,8 +17,6 @@ import argparse
 import asyncio
 import json
 import math
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -34,6 +32,7 @@ import numpy as np
 
 from benchmarks.group import GROUP, Drawn, Shelf, absent, draw
 from benchmarks.questions import BY_WORDS, WITHOUT_ANSWER, Question, ask
+from benchmarks.rounds import machine
 from bot import clip, duplicates, fitting, ranking
 from bot.answers import Answer
 from bot.candidates import Candidates
@@ -205,7 +204,7 @@ async def measure(
         world.blank_first,
         1000 * statistics.median(world.took),
         time.perf_counter() - began,
-        _machine(),
+        machine("torch", "numpy"),
         seed,
         ocr,
     )
@@ -290,16 +289,6 @@ def logistic(
         curve = (inputs * (chance * (1 - chance))[:, None]).T @ inputs
         weights += np.linalg.solve(curve + 0.01 * np.eye(len(weights)), slope)
     return weights
-
-
-def _machine() -> str:
-    import torch
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (
-        f"{platform.machine()}, {cores} cores, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, numpy {np.__version__}"
-    )
 
 
 def table(report: Report) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+
+from benchmarks import rounds
 
 PAGE = Path("docs/reliability.md")
 HEAD = """# Reliability
@@ -30,8 +30,5 @@ def write(name: str, text: str, page: Path = PAGE) -> None:
 
 def machine() -> str:
     """Where and when a figure was measured."""
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
-    return (
-        f"{today}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    )
+    when, where = f"{datetime.now(UTC):%Y-%m-%d}", rounds.machine()
+    return f"{when}, {where}, SQLite {sqlite3.sqlite_version}"

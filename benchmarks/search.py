@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import sqlite3
 import statistics
 import subprocess
@@ -34,6 +33,7 @@ import numpy as np
 import psutil
 
 from benchmarks.filling import MODEL, Cloud, batches, cloud_for, fill
+from benchmarks.rounds import machine
 from benchmarks.searchers import TOP, rivals
 from bot.candidates import Background
 from bot.photos import EVERYONE, PhotoRef, Post, Vector
@@ -329,16 +329,8 @@ the whole time of a question.
 """
 
 
-def machine() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (
-        f"{platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f} at the start,"
-        f" Python {platform.python_version()}"
-    )
-
-
 async def run(sizes: Sequence[int], work: Path, seed: int, rounds: int, judged: int) -> Report:
-    report, start = Report(seed, machine(), []), time.perf_counter()
+    report, start = Report(seed, machine("numpy"), []), time.perf_counter()
     for size in sizes:
         report.sizes.append(await measure(size, work, seed, rounds, judged))
         print(f"{size:,} photos\n{table(report.sizes[-1])}", flush=True)

@@ -13,22 +13,15 @@ from aiohttp import web
 from adapters.discord import download
 from adapters.discord.download import Downloader
 from bot.errors import FetchFailed, PhotoGone
+from tests import loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_get("/file", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/file"
-    finally:
-        await runner.cleanup()
+    async with loopback.serving([web.get("/file", handler)]) as address:
+        yield f"{address}/file"
 
 
 @pytest.fixture

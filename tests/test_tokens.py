@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -13,6 +12,7 @@ from aiohttp import web
 from adapters import token_checks
 from bot.errors import PlatformUnreachable, TokenRefused
 from bot.settings import Settings
+from tests.loopback import serving
 
 GOOD = "123456:a-good-token"
 BAD = "654321:a-bad-token"
@@ -23,20 +23,6 @@ def as_json(value: object, status: int = 200) -> web.Response:
     """Discord's own content type: discord.py parses nothing that names a charset too."""
     body = json.dumps(value).encode()
     return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})
-
-
-@asynccontextmanager
-async def serving(routes: web.RouteTableDef) -> AsyncIterator[str]:
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
