@@ -58,7 +58,8 @@ class Cloud:
         random = np.random.default_rng((self.seed, 3))
         texts = _unit(random.standard_normal((75, self.dimension), np.float32))
         pictures = self.vectors(44, batch=-1 % 2**32)
-        return Background(texts, pictures, pictures[:20], 0.99)
+        words = _unit(random.standard_normal((500, self.dimension), np.float32))
+        return Background(texts, words, pictures, pictures[:20], 0.99)
 
     def _shared(self) -> Vector:
         return _unit(np.random.default_rng((self.seed, 4)).standard_normal((1, self.dimension)))

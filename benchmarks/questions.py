@@ -8,7 +8,7 @@ model card's rows). Halves share no held-out concept and no question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -64,16 +64,20 @@ class Question:
 
 
 def ask(
-    photos: Sequence[Drawn], left_out: Sequence[Concept], rng: Random, share: float = 1.0
+    photos: Sequence[Drawn],
+    left_out: Sequence[Concept],
+    rng: Random,
+    share: float = 1.0,
+    shares: Mapping[Kind, int] = SHARES,
 ) -> tuple[list[Question], list[Question]]:
-    """(for tuning, for reporting): `share` of SHARES, no question twice."""
+    """(for tuning, for reporting): `share` of `shares`, no question twice."""
     known = list(scenes(photos))
     by_number = {photo.number: photo for photo in known}
     said = {p.number: _terms(p.caption, p.text, p.reply) for p in known}
     asked: set[str] = set()
     halves: tuple[list[Question], list[Question]] = ([], [])
     absent = (left_out[0::2], left_out[1::2])
-    for kind, count in SHARES.items():
+    for kind, count in shares.items():
         makers = [_maker(kind, known, said, by_number, each, rng) for each in absent]
         for half, make in zip(halves, makers, strict=True):
             wanted, tries = round(count * share / 2), 0

@@ -3,7 +3,8 @@ none?
 
 A group of drawn scenes goes the way of any photo: SqliteStore, Indexer, Decoder, the starter model,
 PhotoMemory. What is known of its photos is added step by step, and 600 questions are asked after
-each step. Thresholds were tuned on one half of them; the table shows the other.
+each step. What was tuned (`benchmarks.tuning`, and the threshold on one half of them) never saw the
+other, which the table shows.
 
 - recall@1: share of questions whose first photo is right. recall@3: of the right scenes, at most
   three, the share that is shown among the first three; a second copy of one scene is no find.
@@ -25,17 +26,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 from unittest.mock import patch
-
-import numpy as np
 
 from benchmarks.group import GROUP, Drawn, Shelf, absent, draw
 from benchmarks.questions import BY_WORDS, WITHOUT_ANSWER, Question, ask
 from benchmarks.rounds import machine
-from bot import clip, duplicates, fitting, ranking
+from bot import clip, duplicates
 from bot.answers import Answer
-from bot.candidates import Candidates
 from bot.decoder import Decoder
 from bot.errors import ShoeboxError
 from bot.indexing import Indexer
@@ -168,7 +165,6 @@ async def measure(
     share: float = 1.0,
     seed: int = SEED,
     ocr: bool = False,
-    tune: bool = False,
 ) -> Report:
     """Draw, remember, ask. `share`: of the questions; `ocr`: read texts instead of knowing them."""
     began = time.perf_counter()
@@ -191,8 +187,6 @@ async def measure(
                 while any((await store.unfinished(ids)).values()):  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
             rows = await _steps(world, reporting, decoder if ocr else None)
-            if tune:
-                await _tune(world, tuning)
             tuned = await world.row(STEPS[-1], tuning)
     finally:
         encoder.close()
@@ -235,60 +229,6 @@ async def _steps(world: World, questions: Sequence[Question], reader: Decoder | 
 def _apart(hits: Sequence[object], looks: Mapping[int, object]) -> tuple[object, ...]:
     """Instead of `duplicates.collapse`: copies stay hits of their own."""
     return tuple(hits)
-
-
-async def _tune(world: World, questions: Sequence[Question]) -> None:
-    """Print what bot.fitting's weights would be by these questions: a logistic regression of
-    whether there is an answer on the views of the best photo, and the threshold that lets 5 % of
-    the questions without an answer through."""
-    views, answerable = await seen(world, questions)
-    weights = logistic(views, answerable)
-    evidence = views @ weights[:-1]
-    wrong = np.sort(evidence[~answerable])
-    threshold = wrong[math.floor((1 - BAR_FALSE) * len(wrong))] / weights[0]
-    height, lead, pull = weights[:-1] / weights[0]
-    print(f"HEIGHT, LEAD, PULL = {height:.2f}, {lead:.2f}, {pull:.2f}; THRESHOLD = {threshold:.2f}")
-    refused = (evidence[answerable] / weights[0] < threshold).mean()
-    print(f"by meaning alone that refuses {100 * refused:.1f} % of those with an answer")
-
-
-async def seen(
-    world: World, questions: Sequence[Question]
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], np.ndarray[tuple[int, ...], Any]]:
-    """((n, 3) views, whether there is an answer) of the questions that meaning has to answer."""
-    judged: list[list[float]] = []
-    rank = ranking.rank
-
-    def listening(terms: Sequence[str], candidates: Candidates, *more: Any) -> Any:
-        best = max(
-            (i for i in candidates.items if i.cosine is not None and not i.plain),
-            key=lambda i: i.cosine or 0.0,
-        )
-        found = fitting.views(best, candidates)
-        assert found is not None
-        judged.append([found.height, found.lead, found.pull])
-        return rank(terms, candidates, *more)
-
-    asked = [q for q in questions if q.kind not in BY_WORDS]
-    with patch.object(ranking, "rank", listening):
-        for question in asked:
-            await world.ask(question)
-    return np.array(judged), np.array([q.kind not in WITHOUT_ANSWER for q in asked])
-
-
-def logistic(
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    true: np.ndarray[tuple[int, ...], Any],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Weights of the columns, and the intercept: Newton's method with a little ridge."""
-    inputs = np.column_stack([values, np.ones(len(values))])
-    weights = np.zeros(inputs.shape[1])
-    for _ in range(50):
-        chance = 1 / (1 + np.exp(-(inputs @ weights).clip(-30, 30)))
-        slope = inputs.T @ (true - chance) - 0.01 * weights
-        curve = (inputs * (chance * (1 - chance))[:, None]).T @ inputs
-        weights += np.linalg.solve(curve + 0.01 * np.eye(len(weights)), slope)
-    return weights
 
 
 def table(report: Report) -> str:
@@ -389,7 +329,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--scenes", type=int, default=SCENES)
     parser.add_argument("--ocr", action="store_true", help="read the painted texts (slow)")
-    parser.add_argument("--tune", action="store_true", help="print the weights that it would take")
     parser.add_argument("--dry", action="store_true", help="leave docs/benchmarks as it is")
     parser.add_argument("--work", type=Path, default=Path("data/starter"), help="kept pictures")
     options = parser.parse_args()
@@ -403,7 +342,6 @@ def main() -> int:
                     options.scenes,
                     seed=options.seed,
                     ocr=options.ocr,
-                    tune=options.tune,
                 )
             )
     except ShoeboxError as error:

@@ -2,14 +2,16 @@
 
 Cosines mean nothing by themselves: how near a text comes to a photo that has nothing to do with it
 differs from model to model, from photo to photo and from text to text. So each search is held
-against two cohorts that are known to fit nothing, as speaker recognition does with its scores
-(z-norm and t-norm: Auckenthaler, Carey and Lloyd-Thomas 2000):
+against cohorts, as speaker recognition does with its scores (z-norm and t-norm: Auckenthaler, Carey
+and Lloyd-Thomas 2000):
 
 - texts that name nothing that could be seen, in several languages and in none;
+- words for everyday things, one each: a photo that shows a duck is nearer to "duck" than to the
+  "goose" that is asked for;
 - pictures that show nothing: blank, shaded, noise, shapes. The plain ones among them also tell
   which of a group's photos are blank frames.
 
-Both are embedded once per model, as soon as there is one.
+All are embedded once per model, as soon as there is one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from bot.candidates import Background
 from bot.photos import Pixels
 from bot.ports import Encoder
+from bot.starter.concepts import concepts
 
 TEXTS = (
     *("a photo", "a picture", "an image", "a photo of something", "something", "nothing"),
@@ -72,11 +75,11 @@ async def _look(encoder: Encoder) -> Background:
     rng = Random(_SEED)  # noqa: S311
     texts = [*TEXTS, *(_syllables(rng) for _ in range(INVENTED))]
     said = np.stack([await encoder.encode_text(text) for text in texts])
+    things = np.stack([await encoder.encode_text(concept.name) for concept in concepts()])
     among = seen[: len(plain)]
     alike = among @ among.T - 2 * np.eye(len(among), dtype=np.float32)
-    return Background(
-        texts=said, pictures=seen, plain=among, plain_from=float(np.median(alike.max(axis=1)))
-    )
+    plain_from = float(np.median(alike.max(axis=1)))
+    return Background(said, things, seen, among, plain_from)
 
 
 def pictures(size: tuple[int, int]) -> tuple[Pixels, Pixels]:

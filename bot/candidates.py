@@ -37,18 +37,22 @@ class Candidate:
     alike: float = 0.0
     """How much it looks like what was named so: 0 like the median photo of the group, 1 the same.
     Exactly 1 for photos that were named so themselves."""
-    pull: float = 0.0
-    """Standard deviations by which `cosine` is above what texts without a meaning reach on it."""
+    neutral: float = 0.0
+    """Mean cosine that texts without a meaning reach on it."""
+    rival: float = 0.0
+    """Best cosine that a word near the question, but of another meaning, reaches on it."""
     plain: bool = False
     """It is as near to a blank picture as those are to each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Texts and pictures that fit nothing, as a model sees them (bot.background)."""
+    """What answers are held against, as a model sees it (bot.background)."""
 
     texts: Vector
-    """(k, d)"""
+    """(k, d), without a meaning"""
+    words: Vector
+    """(v, d), of everyday things, one each"""
     pictures: Vector
     """(n, d), the plain ones among them."""
     plain: Vector
@@ -64,11 +68,16 @@ class Level:
     median: float
     spread: float
     """Of all photos and the background's pictures; a standard deviation, robustly."""
+    chance: float
+    """By how many spreads the best of so many is above the median if none of them fits."""
     neutral: float
     neutral_spread: float
     """Of the best cosine in these photos that each of the background's texts has."""
     plain: float
     """The best cosine that a plain picture has."""
+    sharpness: float
+    """How far apart the everyday words are from the question's point of view, in standard
+    deviations of what they are from each other's."""
 
 
 @dataclass(frozen=True, slots=True)

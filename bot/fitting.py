@@ -1,21 +1,26 @@
 """Whether a photo fits what was asked, judged for each question anew.
 
-The nearest photo is always there, and says nothing of whether it shows what was asked for. Four
+The nearest photo is always there, and says nothing of whether it shows what was asked for. Several
 views of its cosine are weighed, all in standard deviations or in the model's own logits, so that
 the weights hold for models whose cosines lie elsewhere:
 
 - *height*: over the best that texts without a meaning reach in these very photos. The best of
   many photos is high for any text; this asks for more.
 - *lead*: over the bulk of these photos for this question (median and median absolute deviation;
-  the background pictures are counted in, so that a group of one photo has a bulk too).
-- *pull*: over what texts without a meaning reach on this very photo.
+  the background pictures are counted in, so that a group of one photo has a bulk too), so far as
+  it falls short of what the best of so many has by chance. More of it says no more.
+- *clearness*: over the best that words of another meaning reach on this very photo. What shows a
+  duck is nearer to "duck" than to "goose".
+- *glow*: what texts without a meaning reach on this very photo; some are near to everything.
+- *sharpness*: of the question itself. One for two things, or for nothing that the model knows, is
+  not as near to what it means as one for a single thing.
 - *own*: the model's own logit, where it learned a bias and with it a probability for a single
   pair (SigLIP, Zhai et al. 2023). Half a chance or more speaks for the photo by itself.
 
 Words that were found speak beside that: see `ranking`.
 
-The weights are a logistic regression (python -m benchmarks.relevance --tune) on the tuning half of
-its questions; the threshold is where 5 % of its questions without an answer get one.
+The weights are a logistic regression on drawn groups of all sizes, the threshold is where few of
+their questions without an answer get one (python -m benchmarks.tuning).
 """
 
 from __future__ import annotations
@@ -27,10 +32,8 @@ from dataclasses import dataclass
 from bot.candidates import Candidate, Candidates
 from bot.photos import Calibration
 
-HEIGHT, LEAD, PULL = 1.0, 0.9, 0.1
-MOST_LEAD = 3.5
-"""Before a small group the bulk is the background, and any photo leads."""
-THRESHOLD = 4.2
+HEIGHT, LEAD, CLEARNESS, GLOW, SHARPNESS = 0.54, 2.5, 0.43, -0.08, 0.16
+THRESHOLD = 0.78
 OWN, OWN_FROM, OWN_MOST = 0.5, -4.0, 6.0
 """SigLIP learned among tens of thousands of wrong pairs to each right one, so that a right pair
 may have a few per cent only: from there (-4) on its logit speaks for a photo."""
@@ -51,14 +54,22 @@ class Views:
 
     height: float
     lead: float
-    pull: float
+    clearness: float
+    glow: float
+    sharpness: float
     own: float | None = None
 
     @property
     def evidence(self) -> float:
         """Log odds that the photo shows what was asked for; 0 is the threshold."""
-        lead = min(self.lead, MOST_LEAD)
-        seen = HEIGHT * self.height + LEAD * lead + PULL * self.pull - THRESHOLD
+        seen = (
+            HEIGHT * self.height
+            + LEAD * self.lead
+            + CLEARNESS * self.clearness
+            + GLOW * self.glow
+            + SHARPNESS * self.sharpness
+            - THRESHOLD
+        )
         if self.own is not None:
             seen += OWN * max(-OWN_MOST, min(OWN_MOST, self.own - OWN_FROM))
         return seen
@@ -74,11 +85,14 @@ def views(
     own = None
     if calibration is not None and calibration.bias is not None:
         own = calibration.scale * item.cosine + calibration.bias
+    spread = max(level.neutral_spread, SAME)
     return Views(
-        (item.cosine - level.neutral) / max(level.neutral_spread, SAME),
-        (item.cosine - level.median) / max(level.spread, SAME),
-        item.pull,
-        own,
+        height=(item.cosine - level.neutral) / spread,
+        lead=min((item.cosine - level.median) / max(level.spread, SAME) - level.chance, 0.0),
+        clearness=(item.cosine - item.rival) / spread,
+        glow=(item.neutral - level.neutral) / spread,
+        sharpness=level.sharpness,
+        own=own,
     )
 
 

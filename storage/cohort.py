@@ -13,6 +13,11 @@ from bot.photos import Vector
 WIDTH = 4.0
 """How far from a text's middle its cosines are told apart, in the background pictures' widest."""
 LEVELS = 127
+LOOK = b"2"
+"""Another one for each change of what `look` says, since packs hold that."""
+SAME, RIVALS = 0.9, 64
+"""Measured with `python -m benchmarks.tuning`: from 0.95 to 0.8, and from 32 on, it's all one."""
+LEAST_WIDTH = 1e-6
 
 
 class Cohort:
@@ -20,8 +25,9 @@ class Cohort:
 
     def __init__(self, background: Background) -> None:
         self.background = background
+        self._widths = _widths(background.words)
         parts = (background.texts, background.pictures, background.plain)
-        digest = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(LOOK, digest_size=16)
         for part in parts:
             digest.update(np.ascontiguousarray(part, "<f4").tobytes())
         self.name = digest.hexdigest()
@@ -35,11 +41,26 @@ class Cohort:
         return len(self.background.texts)
 
     def look(self, vectors: Vector) -> tuple[Vector, Vector]:
-        """(n, d) photos -> (n, 3): mean and deviation of the neutral texts' cosines, nearness to a
-        plain picture; and (n, k): each text's cosine."""
+        """(n, d) photos -> (n, 2): mean of the neutral texts' cosines, nearness to a plain picture;
+        and (n, k): each text's cosine."""
         said = vectors @ self.background.texts.T
         plain = (vectors @ self.background.plain.T).max(axis=1)
-        return np.stack([said.mean(axis=1), said.std(axis=1), plain], axis=1), said
+        return np.stack([said.mean(axis=1), plain], axis=1), said
+
+    def sharpness(self, query: Vector) -> float:
+        """See Level.sharpness, of a (d,) question."""
+        middle, spread = self._widths
+        return (float((self.background.words @ query).std()) - middle) / spread
+
+    def rivals(self, query: Vector) -> Vector:
+        """(n, d) words of another meaning than a (d,) question, the nearest first. One that is
+        nearly as near as the nearest of all counts as the same."""
+        words = self.background.words
+        near = words @ query
+        near -= near.mean()
+        order = np.argsort(-near)
+        found: Vector = words[order[near[order] < SAME * near.max()][:RIVALS]]
+        return found
 
     def coded(self, said: Vector) -> NDArray[np.int8]:
         """Cosines of the texts, a byte each."""
@@ -53,3 +74,9 @@ class Cohort:
             return said.astype(np.float32)
         cosines: Vector = (said.astype(np.float32) * self._step + self._middle).astype(np.float32)
         return cosines
+
+
+def _widths(words: Vector) -> tuple[float, float]:
+    """Mean and deviation of how widely the words' cosines to each of them are spread."""
+    spreads = (words @ words.T).std(axis=1) if len(words) else np.zeros(1)
+    return float(spreads.mean()), max(float(spreads.std()), LEAST_WIDTH)

@@ -36,7 +36,7 @@ class Columns:
     """Whether it has a vector; else it has zeros."""
     scales: Vector
     seen: Vector
-    """(n, 3), see Cohort.look."""
+    """(n, 2), see Cohort.look."""
     codes: NDArray[Any]
     """(n, d) int8 or float32."""
     said: NDArray[Any]
@@ -97,7 +97,7 @@ _PACKED: Mapping[str, tuple[str, int | str | None]] = {
     "there": ("?", None),
     "embedded": ("?", None),
     "scales": ("<f4", None),
-    "seen": ("<f4", 3),
+    "seen": ("<f4", 2),
     "codes": ("i1", "d"),
     "said": ("i1", "k"),
 }
@@ -115,7 +115,7 @@ def columns_of(
     exact: bool,
 ) -> Columns:
     """Columns from (n, d) vectors, zeros where there is none."""
-    seen = np.zeros((len(ids), 3), np.float32)
+    seen = np.zeros((len(ids), 2), np.float32)
     said: NDArray[Any] = np.zeros((len(ids), 0), np.float32 if exact else np.int8)
     if cohort is not None:
         seen, said = cohort.look(vectors)

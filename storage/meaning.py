@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ LEAST_CODED_SPREAD = 1e-3
 """Of coded embeddings: what is nearer to each other is the coding's own noise."""
 
 
+Side = tuple[float, float, bool]
+"""Candidate.neutral, rival and plain: what a photo's cosine is held against."""
+NO_SIDE: Side = (0.0, 0.0, False)
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What the vectors say."""
@@ -29,8 +35,7 @@ class Meaning:
     """See Candidate.cosine."""
     median: float = 0.0
     level: Level | None = None
-    pulls: dict[int, tuple[float, bool]] = field(default_factory=dict)
-    """See Candidate.pull and Candidate.plain."""
+    sides: dict[int, Side] = field(default_factory=dict)
 
 
 def by_meaning(
@@ -60,8 +65,8 @@ def by_meaning(
     values = [join(part.cosines) for part in parts]
     places = largest(values, nearest + (nearest + SPARE if coded else 0))
     found = _rows(parts, values, places, np.array(sorted(also), np.int64))
+    known = view.vectors(found) if coded else {}
     if coded:
-        known = view.vectors(found)
         exact = join(queries @ np.stack(list(known.values())).T).tolist()
         found = {photo: (value, found[photo][1]) for photo, value in zip(known, exact, strict=True)}
     best = sorted(found, key=lambda photo: (-found[photo][0], photo))[:nearest]
@@ -73,9 +78,17 @@ def by_meaning(
     if cohort is None:
         return total, meaning
     heights = np.max([part.best for part in parts if part.best is not None], axis=0)
-    level = _level(cohort.background, queries[0], typical, heights)
-    pulls = {photo: _pull(cohort.background, *each) for photo, each in wanted.items()}
-    return total, Meaning(meaning.cosines, meaning.median, level, pulls)
+    many = sum(len(part.ids) for part in parts)
+    level = _level(cohort, queries[0], typical, many, heights)
+    vectors_of = known or view.vectors(wanted)
+    rivals = cohort.rivals(queries[0]) @ np.stack([vectors_of[photo] for photo in wanted]).T
+    sides = {
+        photo: _side(cohort.background, seen, rival)
+        for (photo, (_, seen)), rival in zip(
+            wanted.items(), rivals.max(axis=0, initial=-1).tolist(), strict=True
+        )
+    }
+    return total, Meaning(meaning.cosines, meaning.median, level, sides)
 
 
 def _rows(
@@ -97,15 +110,17 @@ def _rows(
     return found
 
 
-def _level(background: Background, query: Vector, typical: Vector, heights: Vector) -> Level:
+def _level(cohort: Cohort, query: Vector, typical: Vector, many: int, heights: Vector) -> Level:
+    background = cohort.background
     bulk = np.concatenate([typical, background.pictures @ query])
+    chance = NormalDist().inv_cdf(1 - 1 / (many + len(background.pictures) + 1))
     plain = float((background.plain @ query).max())
-    return Level(*middle(bulk), *middle(heights), plain)
+    return Level(*middle(bulk), chance, *middle(heights), plain, cohort.sharpness(query))
 
 
-def _pull(background: Background, cosine: float, seen: Vector) -> tuple[float, bool]:
-    mean, deviation, plain = seen.tolist()
-    return (cosine - mean) / max(deviation, 1e-6), bool(plain >= background.plain_from)
+def _side(background: Background, seen: Vector, rival: float) -> Side:
+    neutral, plain = seen.tolist()
+    return neutral, rival, bool(plain >= background.plain_from)
 
 
 def _none(dimension: int) -> Vector:

@@ -35,7 +35,7 @@ class Part:
     cosines: Vector
     """(k, m) to k query vectors."""
     seen: Vector
-    """(m, 3), see Cohort.look."""
+    """(m, 2), see Cohort.look."""
     best: Vector | None
     """The best cosine in scope of each of the cohort's texts."""
     coded: bool

@@ -22,7 +22,7 @@ from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.cohort import Cohort
 from storage.connection import BUSY_SECONDS, Database
 from storage.loading import fetch
-from storage.meaning import by_meaning
+from storage.meaning import NO_SIDE, by_meaning
 from storage.names import alike
 from storage.packing import pack
 from storage.replies import said_of
@@ -106,18 +106,22 @@ class Searcher:
             wanted = (found.cosines.keys() | named.keys()) - words.keys()
             words |= words_of(view.db, scope, wanted)
             said = said_of(view.db, words)
-            items = (
-                Candidate(
+
+            def item(photo: int, texts: tuple[str, str]) -> Candidate:
+                neutral, rival, plain = found.sides.get(photo, NO_SIDE)
+                return Candidate(
                     photo,
                     found.cosines.get(photo),
                     *texts,
                     said.get(photo, ""),
                     *named.get(photo, ("", 0.0)),
-                    *found.pulls.get(photo, (0.0, False)),
+                    neutral,
+                    rival,
+                    plain,
                 )
-                for photo, texts in sorted(words.items())
-            )
-            return Candidates(total, found.median, tuple(items), found.level)
+
+            items = tuple(item(photo, texts) for photo, texts in sorted(words.items()))
+            return Candidates(total, found.median, items, found.level)
 
         return await self._ask(groups, model, cohort, look)
 

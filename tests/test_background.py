@@ -22,7 +22,7 @@ from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import EVERYONE, Calibration, PhotoRef, Pixels, Post, Query, Vector
 from bot.starter import families, files
-from bot.starter.concepts import concept
+from bot.starter.concepts import concept, concepts
 from bot.starter.scenes import BACKDROPS, Painter, arrange
 from storage.sqlite import SqliteStore
 from tests.pictures import encoded
@@ -181,13 +181,14 @@ async def test_a_background_is_embedded_once_and_again_after_a_failure() -> None
     assert await backgrounds.of(encoder) is first
     assert encoder.tries == 2
     assert len(first.texts) == len(background.TEXTS) + background.INVENTED
+    assert len(first.words) == len(concepts())
 
 
-LEVEL = Level(0.0, 1.0, 2.0, 0.5, 0.0)
+LEVEL = Level(0.0, 1.0, 2.0, 2.0, 0.5, 0.0, 0.0)
 
 
 def judged(cosine: float, calibration: Calibration | None = None) -> float:
-    item = Candidate(1, cosine, "", "")
+    item = Candidate(1, cosine, "", "", neutral=1.0, rival=2.0)
     seen = fitting.views(item, Candidates(10, 0.0, (item,), LEVEL), calibration)
     assert seen is not None
     return seen.evidence
@@ -202,9 +203,9 @@ def test_a_models_own_probability_takes_part_where_it_has_one() -> None:
 
 def test_other_models_cosines_may_lie_elsewhere() -> None:
     """Only how far a cosine is above the level counts, in the level's own spread."""
-    item = Candidate(1, 2.5, "", "")
-    narrow = replace(item, cosine=0.1 + 0.01 * 2.5)
-    level = Level(0.1, 0.01, 0.12, 0.005, 0.1)
+    item = Candidate(1, 2.5, "", "", neutral=1.0, rival=2.0)
+    narrow = replace(item, cosine=0.125, neutral=0.11, rival=0.12)
+    level = Level(0.1, 0.01, 2.0, 0.12, 0.005, 0.1, 0.0)
     one = fitting.views(item, Candidates(10, 0.0, (item,), LEVEL))
     other = fitting.views(narrow, Candidates(10, 0.1, (narrow,), level))
     assert one is not None

@@ -22,7 +22,7 @@ def order(query: str, *items: Candidate, total: int = 100) -> list[int]:
 
 
 def seen(photo: int, cosine: float | None, caption: str = "", text: str = "") -> Candidate:
-    return Candidate(photo, cosine, caption, text)
+    return Candidate(photo, cosine, caption, text, neutral=0.1, rival=0.15)
 
 
 def test_a_rare_word_on_a_thing_beats_the_best_resemblance() -> None:
@@ -107,7 +107,15 @@ def test_the_order_is_stable_and_scores_are_shares(
 
 # Whether anything fits
 
-NOTHING = Level(median=0.1, spread=0.02, neutral=0.16, neutral_spread=0.01, plain=0.1)
+NOTHING = Level(
+    median=0.1,
+    spread=0.02,
+    chance=2.5,
+    neutral=0.16,
+    neutral_spread=0.01,
+    plain=0.1,
+    sharpness=0.0,
+)
 
 
 def fitting_ones(query: str, *items: Candidate, total: int = 100) -> list[int]:

@@ -39,7 +39,9 @@ def unit(*seeds: int, count: int | None = None) -> Vector:
     return vectors
 
 
-BACKGROUND = Background(unit(1, count=9), unit(2, count=6), unit(3, count=3), 0.9)
+BACKGROUND = Background(
+    unit(1, count=9), unit(4, count=20), unit(2, count=6), unit(3, count=3), 0.9
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,20 @@ def check(
     by_photo = dict(zip(cosines, said, strict=True))
     for item in found.items:
         texts = by_photo[item.photo]
-        assert item.pull == pytest.approx((item.cosine - texts.mean()) / texts.std(), abs=1e-3)
+        assert item.neutral == pytest.approx(texts.mean(), abs=1e-4)
+        vector = next(row.vector for row in rows if row.photo == item.photo)
+        assert vector is not None
+        assert item.rival == pytest.approx(rival(query, vector), abs=1e-4)
+
+
+def rival(query: Vector, photo: Vector) -> float:
+    """The photo's cosine to the best word that means something else than the question."""
+    words = BACKGROUND.words
+    near = [float(word @ query) for word in words]
+    middle = sum(near) / len(near)
+    same = 0.9 * (max(near) - middle)
+    others = [w for w, n in zip(words, near, strict=True) if n - middle < same]
+    return max(float(word @ photo) for word in others)
 
 
 class Life:
