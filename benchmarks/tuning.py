@@ -1,10 +1,10 @@
 """`python -m benchmarks.tuning`: what bot.fitting's weights should be, by drawn groups.
 
-Other groups than `benchmarks.relevance` asks about, with other seeds: whole ones, and small ones of
-photos picked from them, since most groups begin small. Nobody said a word about their photos. Of
-each question the nearest photo is looked at from all sides (`fitting.Views`), and a logistic
-regression tells how much each side says of whether the group has an answer. The threshold is where
-the wanted share of the questions without an answer get one in the whole groups.
+Other groups than `benchmarks.relevance` asks about, with other seeds. Nobody said a word about their
+photos. Of each question the nearest photo is looked at from all sides (`fitting.Views`), and a
+logistic regression tells how much each side says of whether the group has an answer. The threshold
+is where the wanted share of the questions without an answer get one. What that does in small
+groups, of photos picked from the large ones, is told along: most groups begin small.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from storage.sqlite import SqliteStore
 
 GROUPS, SCENES, SEED = 5, 2000, 101
 LEFT_OUT = 60
-SMALL = {500: 2, 100: 5, 20: 10}
+SMALL = {500: 2, 100: 5, 20: 20, 4: 50}
 """How many small groups of which size there are to each whole one."""
 FALSE = 0.04
 """Words let some more through."""
@@ -45,8 +45,8 @@ WHOLE = "whole"
 BATCH, NEAREST = 8, 8
 
 
-Row = tuple[list[float], bool, bool]
-"""What was seen of a nearest photo: its SIDES; whether there was an answer; in a whole group?"""
+Row = tuple[list[float], bool, int]
+"""What was seen of a nearest photo: its SIDES; whether there was an answer; among how many."""
 
 
 async def look(painter: Painter, encoder: Encoder, scenes: int, seed: int, work: Path) -> list[Row]:
@@ -65,6 +65,7 @@ async def look(painter: Painter, encoder: Encoder, scenes: int, seed: int, work:
         rows: list[Row] = []
         for name, own in tqdm(groups.items(), desc=f"asking {seed}", unit="group"):
             numbers = {photo.original for photo in own}
+            size = scenes if name == WHOLE else len(own)
             for question in questions if name == WHOLE else _balanced(questions, numbers, rng):
                 vector = await encoder.encode_text(question.words)
                 found = await store.search(
@@ -80,7 +81,7 @@ async def look(painter: Painter, encoder: Encoder, scenes: int, seed: int, work:
                 seen = None if best is None else fitting.views(best, found)
                 if seen is not None:
                     sides = [float(getattr(seen, side)) for side in SIDES]
-                    rows.append((sides, bool(question.right & numbers), name == WHOLE))
+                    rows.append((sides, bool(question.right & numbers), size))
     return rows
 
 
@@ -128,21 +129,29 @@ class Weights:
     sides: dict[str, float]
     """In log odds for each unit of a side."""
     threshold: float
-    missed: float
-    """Share of the questions with an answer in the whole groups that get none then."""
+    shares: dict[int, tuple[float, float]]
+    """By the group's size: of the questions with an answer those that get none, of those without
+    one those that do."""
 
 
 def weigh(rows: Sequence[Row]) -> Weights:
-    """A logistic regression of whether there is an answer on the sides."""
+    """A logistic regression of whether there is an answer on the sides, in the largest groups."""
     sides = np.array([row[0] for row in rows])
     answerable = np.array([row[1] for row in rows])
-    whole = np.array([row[2] for row in rows])
-    found = logistic(sides, answerable)[:-1]
+    sizes = np.array([row[2] for row in rows])
+    whole = sizes == sizes.max()
+    found = logistic(sides[whole], answerable[whole])[:-1]
     evidence = sides @ found
     wrong = np.sort(evidence[whole & ~answerable])
     threshold = float(wrong[math.floor((1 - FALSE) * len(wrong))])
-    missed = float((evidence[whole & answerable] < threshold).mean())
-    return Weights(dict(zip(SIDES, found.tolist(), strict=True)), threshold, missed)
+    shares = {
+        int(size): (
+            float((evidence[(sizes == size) & answerable] < threshold).mean()),
+            float((evidence[(sizes == size) & ~answerable] >= threshold).mean()),
+        )
+        for size in np.unique(sizes)[::-1]
+    }
+    return Weights(dict(zip(SIDES, found.tolist(), strict=True)), threshold, shares)
 
 
 def logistic(values: NDArray[np.float64], true: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -190,7 +199,8 @@ def main() -> int:
     for side, weight in found.sides.items():
         print(f"{side.upper()} = {weight:.2f}")
     print(f"THRESHOLD = {found.threshold:.2f}")
-    print(f"by meaning alone that refuses {found.missed:.1%} of those with an answer")
+    for size, (missed, false) in found.shares.items():
+        print(f"{size} photos, by meaning alone: missed {missed:.1%}, false {false:.1%}")
     return 0
 
 

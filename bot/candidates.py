@@ -75,6 +75,8 @@ class Level:
     """Of the best cosine in these photos that each of the background's texts has."""
     plain: float
     """The best cosine that a plain picture has."""
+    company: float
+    """Mean cosine of the nearest three that aren't plain."""
     sharpness: float
     """How far apart the everyday words are from the question's point of view, in standard
     deviations of what they are from each other's."""

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from bot import duplicates, names, ranking, understanding, words, zeroshot
 from bot.answers import Answer, Hit, Signal, Verdict
 from bot.background import Backgrounds
-from bot.candidates import Meant
+from bot.candidates import Candidates, Meant
 from bot.decoder import Decoder
 from bot.errors import FetchFailed, NotAPhoto
 from bot.language import count, say
@@ -22,6 +23,8 @@ from bot.ports import ChatAdapter, Encoder, PhotoStore
 
 NEAREST = 200
 """How many photos the meaning may bring in; words bring in their own."""
+RESTS = 3
+"""How many parts of a question are looked for among the photos whose words hold the others."""
 KEPT = 30
 """How many photos of an answer its buttons can lead on to."""
 
@@ -74,20 +77,27 @@ class Finder:
         judged = encoder is not None and query.like is None and vectors
         background = await self._backgrounds.of(encoder) if encoder and judged else None
         if terms or vectors:
-            candidates = await self._store.search(
+            search = partial(
+                self._store.search,
                 query.groups,
                 query.audience,
-                terms=ranking.lookups(terms),
-                vectors=vectors,
+                ranking.lookups(terms),
                 model=None if encoder is None else encoder.model,
                 nearest=NEAREST,
-                only=query.only,
                 meant=Meant(tuple(meant), asked.audience),
                 background=background,
             )
+            candidates = await search(vectors=vectors, only=query.only)
+            rests: dict[frozenset[str], Candidates] = {}
+            if encoder and judged and not meant:
+                for held in ranking.partly_said(terms, candidates)[:RESTS]:
+                    left = " ".join(term for term in terms if term not in held)
+                    vector = await encoder.encode_text(left)
+                    only = replace(query.only, holding=(*query.only.holding, *sorted(held)))
+                    rests[held] = await search(vectors=[vector], only=only)
             rest = words.terms(besides) if meant else ()
             learned = None if encoder is None else encoder.calibration
-            ranked = ranking.rank(terms, candidates, rest, learned)
+            ranked = ranking.rank(terms, candidates, rest, learned, rests)
             total = candidates.total
         else:
             ranked, total = await self._newest(query)

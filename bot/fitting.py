@@ -12,6 +12,8 @@ the weights hold for models whose cosines lie elsewhere:
 - *clearness*: over the best that words of another meaning reach on this very photo. What shows a
   duck is nearer to "duck" than to "goose".
 - *glow*: what texts without a meaning reach on this very photo; some are near to everything.
+- *company*: how far the next ones fall behind, the more the larger the group. Of most things there
+  are several photos in a large one.
 - *sharpness*: of the question itself. One for two things, or for nothing that the model knows, is
   not as near to what it means as one for a single thing.
 - *own*: the model's own logit, where it learned a bias and with it a probability for a single
@@ -32,8 +34,10 @@ from dataclasses import dataclass
 from bot.candidates import Candidate, Candidates
 from bot.photos import Calibration
 
-HEIGHT, LEAD, CLEARNESS, GLOW, SHARPNESS = 0.54, 2.5, 0.43, -0.08, 0.16
+HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, SHARPNESS = 0.54, 2.5, 0.43, -0.08, 0.3, 0.16
 THRESHOLD = 0.78
+ALONE = 10
+"""In so few photos nothing has company; in a hundred times as many, whatever is there at all."""
 OWN, OWN_FROM, OWN_MOST = 0.5, -4.0, 6.0
 """SigLIP learned among tens of thousands of wrong pairs to each right one, so that a right pair
 may have a few per cent only: from there (-4) on its logit speaks for a photo."""
@@ -42,6 +46,7 @@ WORDS = 8.0
 RARE = 0.85
 """From here on one word is enough by itself, whatever else was asked: of 2,000 photos at most 3
 have it, of 10 at most one. A word that is half of the question is as much."""
+APART = 0.5
 UNSEEN = -3.5
 """What meaning takes away at most from a photo of which words speak: of a brand or of somebody's
 name the model knows nothing."""
@@ -56,6 +61,7 @@ class Views:
     lead: float
     clearness: float
     glow: float
+    company: float
     sharpness: float
     own: float | None = None
 
@@ -67,6 +73,7 @@ class Views:
             + LEAD * self.lead
             + CLEARNESS * self.clearness
             + GLOW * self.glow
+            + COMPANY * self.company
             + SHARPNESS * self.sharpness
             - THRESHOLD
         )
@@ -86,11 +93,13 @@ def views(
     if calibration is not None and calibration.bias is not None:
         own = calibration.scale * item.cosine + calibration.bias
     spread = max(level.neutral_spread, SAME)
+    large = min(max(math.log10(max(candidates.total, 1) / ALONE) / 2, 0.0), 1.0)
     return Views(
         height=(item.cosine - level.neutral) / spread,
         lead=min((item.cosine - level.median) / max(level.spread, SAME) - level.chance, 0.0),
         clearness=(item.cosine - item.rival) / spread,
         glow=(item.neutral - level.neutral) / spread,
+        company=large * min((level.company - item.cosine) / spread, 0.0),
         sharpness=level.sharpness,
         own=own,
     )
@@ -111,10 +120,11 @@ def fits(
     held: Mapping[str, float],
     asked: int,
     named: float,
+    apart: bool = False,
 ) -> bool:
     """`evidence` of meaning, `words`: the weighted share of the question that words hold (0..1),
     `held`: rarity (0..1) of the terms that they hold, of so many that are `asked` for, `named`: how
-    much it looks like what the group calls so."""
+    much it looks like what the group calls so, `apart`: the evidence is of the other terms."""
     if len(held) == asked > 0 or named >= 0.5:
         return True
     if candidates.level is None:  # nothing to judge by: words alone, or a photo and its like
@@ -123,4 +133,6 @@ def fits(
         evidence = UNSEEN
     if max(held.values(), default=0.0) >= RARE:
         words = max(words, RARE / 2)
+    if apart:
+        return evidence + APART >= 0
     return max(evidence, UNSEEN if held else -math.inf) + WORDS * words >= 0

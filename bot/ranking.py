@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from bot import fitting
 from bot.answers import Hit, Signal
@@ -65,11 +66,28 @@ def lookups(terms: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
+def partly_said(terms: Sequence[str], candidates: Candidates) -> list[frozenset[str]]:
+    """The terms that some photo's own words hold while they lack others; the weightiest first.
+
+    Those others are what such a photo has to show: who asks for "Henrik's cup" means a cup, in a
+    photo that Henrik is named with.
+    """
+    asked = telling(terms)
+    words = _Words(asked, candidates)
+    found: dict[frozenset[str], float] = {}
+    for n in range(len(candidates.items)):
+        held = words.held(n)
+        if 0 < len(held) < len(asked):
+            found[frozenset(held)] = sum(held.values())
+    return sorted(found, key=lambda each: (-found[each], sorted(each)))
+
+
 def rank(
     terms: Sequence[str],
     candidates: Candidates,
     besides: Sequence[str] = (),
     calibration: Calibration | None = None,
+    rests: Mapping[frozenset[str], Candidates] = MappingProxyType({}),
 ) -> list[Ranked]:
     """Candidates in order, best first: those that fit, then the others.
 
@@ -78,52 +96,34 @@ def rank(
     query's terms that it holds (of those `besides` the names that are meant, if there are any:
     a name's own are rarely written anywhere). Meaning counts from the group's median cosine (0)
     to the query's best (1). The signals are joined as independent evidence: 1 - Π (1 - signal).
+
+    `rests`: by the terms of `partly_said`, what was found for the other terms among the photos that
+    hold those. Their meaning is judged by that.
     """
     asked = telling(terms)
     in_all = sum(term in besides for term in asked) or len(asked)
-    rules = [_rule(term) for term in asked]
-    captions = [[rule(item.caption) for rule in rules] for item in candidates.items]
-    texts = [[rule(item.text) for rule in rules] for item in candidates.items]
-    replies = [[rule(item.said) for rule in rules] for item in candidates.items]
-    weights = [
-        _rarity(
-            sum(
-                1 for c, t, r in zip(captions, texts, replies, strict=True) if c[n] or t[n] or r[n]
-            ),
-            candidates.total,
-        )
-        / in_all
-        for n in range(len(asked))
-    ]
-    blank = fitting.about_nothing(candidates)
-    seen = [i.cosine for i in candidates.items if i.cosine is not None and (blank or not i.plain)]
-    best = max(seen, default=0.0)
+    words = _Words(asked, candidates)
+    meanings = {held: _Meanings(each, calibration) for held, each in rests.items()}
+    whole = _Meanings(candidates, calibration)
     has_names = any(item.name for item in candidates.items)
     ranked: list[Ranked] = []
-    for item, caption, text, reply in zip(candidates.items, captions, texts, replies, strict=True):
+    for n, item in enumerate(candidates.items):
         by_caption, by_text, by_reply = (
-            min(1.0, sum(w * quality for w, quality in zip(weights, held, strict=True)))
-            for held in (caption, text, reply)
+            min(1.0, words.share(held) / in_all) for held in words.of(n)
         )
         by_name = min(1.0, max(0.0, (item.alike - UNLIKE) / (ALIKE - UNLIKE)))
-        by_meaning = _meaning(item, candidates.median_cosine, best)
-        views = fitting.views(item, candidates, calibration)
-        evidence = None if views is None else views.evidence
-        if item.plain and not blank:
-            by_meaning, evidence = 0.0, -math.inf
-        terms_held = [max(each) for each in zip(caption, text, reply, strict=True)]
+        held = words.held(n)
+        rest = meanings.get(frozenset(held))
+        by_meaning, evidence = (rest or whole).of(item.photo)
         fits = fitting.fits(
             item,
             candidates,
             evidence,
-            min(1.0, sum(w * quality for w, quality in zip(weights, terms_held, strict=True))),
-            {
-                term: weight * in_all
-                for term, weight, quality in zip(asked, weights, terms_held, strict=True)
-                if quality >= WORD_START
-            },
+            min(1.0, words.share(words.best(n)) / in_all),
+            held,
             len(asked),
             by_name,
+            apart=rest is not None,
         )
         if item.cosine is None and not (by_caption or by_text or by_reply or by_name):
             continue
@@ -178,6 +178,73 @@ def _named_first(found: Ranked, item: Candidate) -> Ranked:
     if item.alike == 1:
         return replace(found, score=NAMED + (1 - NAMED) * found.score)
     return replace(found, score=NAMED * found.score)
+
+
+class _Words:
+    """What photos' own words hold of the terms that are asked for."""
+
+    def __init__(self, asked: Sequence[str], candidates: Candidates) -> None:
+        rules = [_rule(term) for term in asked]
+        self._asked = asked
+        self._held = [
+            tuple([rule(text) for rule in rules] for text in (item.caption, item.text, item.said))
+            for item in candidates.items
+        ]
+        self._rarity = [
+            _rarity(sum(any(own[n] for own in held) for held in self._held), candidates.total)
+            for n in range(len(asked))
+        ]
+
+    def of(self, item: int) -> tuple[list[float], ...]:
+        """How well caption, text and replies hold each term, 0..1."""
+        return self._held[item]
+
+    def best(self, item: int) -> list[float]:
+        """The same of all three together."""
+        return [max(each) for each in zip(*self._held[item], strict=True)]
+
+    def share(self, held: Sequence[float]) -> float:
+        """How much that is of one rare term."""
+        return sum(rarity * quality for rarity, quality in zip(self._rarity, held, strict=True))
+
+    def held(self, item: int) -> dict[str, float]:
+        """The terms that are there as words, with their rarity (0..1)."""
+        return {
+            term: rarity
+            for term, rarity, quality in zip(
+                self._asked, self._rarity, self.best(item), strict=True
+            )
+            if quality >= WORD_START
+        }
+
+
+class _Meanings:
+    """What the vectors say of photos, for one question."""
+
+    def __init__(self, candidates: Candidates, calibration: Calibration | None) -> None:
+        self._candidates = candidates
+        self._calibration = calibration
+        self._items = {item.photo: item for item in candidates.items}
+        self._blank = fitting.about_nothing(candidates)
+        self._best = max(
+            (
+                item.cosine
+                for item in candidates.items
+                if item.cosine is not None and (self._blank or not item.plain)
+            ),
+            default=0.0,
+        )
+
+    def of(self, photo: int) -> tuple[float, float | None]:
+        """Its score (0..1), and the evidence that it fits; None: there is nothing to judge by."""
+        item = self._items.get(photo)
+        if item is None:
+            return 0.0, None
+        if item.plain and not self._blank:
+            return 0.0, -math.inf
+        views = fitting.views(item, self._candidates, self._calibration)
+        score = _meaning(item, self._candidates.median_cosine, self._best)
+        return score, None if views is None else views.evidence
 
 
 def _meaning(item: Candidate, median: float, best: float) -> float:

@@ -17,6 +17,7 @@ from storage.view import View
 
 SPARE = 32
 """Photos beside the nearest, by their coded embeddings, that the exact ones are compared with."""
+COMPANY = 3
 LEAST_SPREAD = 1e-6
 LEAST_CODED_SPREAD = 1e-3
 """Of coded embeddings: what is nearer to each other is the coding's own noise."""
@@ -78,8 +79,6 @@ def by_meaning(
     if cohort is None:
         return total, meaning
     heights = np.max([part.best for part in parts if part.best is not None], axis=0)
-    many = sum(len(part.ids) for part in parts)
-    level = _level(cohort, queries[0], typical, many, heights)
     vectors_of = known or view.vectors(wanted)
     rivals = cohort.rivals(queries[0]) @ np.stack([vectors_of[photo] for photo in wanted]).T
     sides = {
@@ -88,6 +87,9 @@ def by_meaning(
             wanted.items(), rivals.max(axis=0, initial=-1).tolist(), strict=True
         )
     }
+    many = sum(len(part.ids) for part in parts)
+    near = [wanted[photo][0] for photo in best if not sides[photo][2]][:COMPANY]
+    level = _level(cohort, queries[0], typical, many, heights, near)
     return total, Meaning(meaning.cosines, meaning.median, level, sides)
 
 
@@ -110,12 +112,21 @@ def _rows(
     return found
 
 
-def _level(cohort: Cohort, query: Vector, typical: Vector, many: int, heights: Vector) -> Level:
+def _level(
+    cohort: Cohort,
+    query: Vector,
+    typical: Vector,
+    many: int,
+    heights: Vector,
+    near: Sequence[float],
+) -> Level:
     background = cohort.background
     bulk = np.concatenate([typical, background.pictures @ query])
     chance = NormalDist().inv_cdf(1 - 1 / (many + len(background.pictures) + 1))
     plain = float((background.plain @ query).max())
-    return Level(*middle(bulk), chance, *middle(heights), plain, cohort.sharpness(query))
+    company = sum(near) / len(near) if near else -1.0
+    sharpness = cohort.sharpness(query)
+    return Level(*middle(bulk), chance, *middle(heights), plain, company, sharpness)
 
 
 def _side(background: Background, seen: Vector, rival: float) -> Side:

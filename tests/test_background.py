@@ -184,7 +184,7 @@ async def test_a_background_is_embedded_once_and_again_after_a_failure() -> None
     assert len(first.words) == len(concepts())
 
 
-LEVEL = Level(0.0, 1.0, 2.0, 2.0, 0.5, 0.0, 0.0)
+LEVEL = Level(0.0, 1.0, 2.0, 2.0, 0.5, 0.0, 2.4, 0.0)
 
 
 def judged(cosine: float, calibration: Calibration | None = None) -> float:
@@ -205,7 +205,7 @@ def test_other_models_cosines_may_lie_elsewhere() -> None:
     """Only how far a cosine is above the level counts, in the level's own spread."""
     item = Candidate(1, 2.5, "", "", neutral=1.0, rival=2.0)
     narrow = replace(item, cosine=0.125, neutral=0.11, rival=0.12)
-    level = Level(0.1, 0.01, 2.0, 0.12, 0.005, 0.1, 0.0)
+    level = Level(0.1, 0.01, 2.0, 0.12, 0.005, 0.1, 0.124, 0.0)
     one = fitting.views(item, Candidates(10, 0.0, (item,), LEVEL))
     other = fitting.views(narrow, Candidates(10, 0.1, (narrow,), level))
     assert one is not None

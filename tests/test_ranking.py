@@ -22,7 +22,7 @@ def order(query: str, *items: Candidate, total: int = 100) -> list[int]:
 
 
 def seen(photo: int, cosine: float | None, caption: str = "", text: str = "") -> Candidate:
-    return Candidate(photo, cosine, caption, text, neutral=0.1, rival=0.15)
+    return Candidate(photo, cosine, caption, text, neutral=0.1, rival=0.17)
 
 
 def test_a_rare_word_on_a_thing_beats_the_best_resemblance() -> None:
@@ -114,6 +114,7 @@ NOTHING = Level(
     neutral=0.16,
     neutral_spread=0.01,
     plain=0.1,
+    company=0.15,
     sharpness=0.0,
 )
 
@@ -126,6 +127,18 @@ def fitting_ones(query: str, *items: Candidate, total: int = 100) -> list[int]:
 def test_only_what_rises_above_nothing_fits() -> None:
     assert fitting_ones("goose", seen(1, 0.25), seen(2, 0.15)) == [1]
     assert fitting_ones("goose", seen(1, 0.16), seen(2, 0.15)) == []
+
+
+def test_what_is_better_called_something_else_does_not_fit() -> None:
+    goose = seen(1, 0.17)
+    assert fitting_ones("goose", replace(goose, rival=0.12)) == [1]
+    assert fitting_ones("goose", replace(goose, rival=0.18)) == [], "a duck"
+
+
+def test_what_leads_no_more_than_the_best_of_so_many_by_chance_does_not_fit() -> None:
+    photo = replace(seen(1, 0.17), rival=0.12)
+    among_millions = Candidates(10**6, 0.1, (photo,), replace(NOTHING, chance=4.8))
+    assert [found.fits for found in rank(["goose"], among_millions)] == [False]
 
 
 def test_a_rare_word_fits_by_itself_and_a_part_of_common_ones_does_not() -> None:
