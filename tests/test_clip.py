@@ -24,7 +24,7 @@ from bot.modelfolder import read
 from bot.models import Presence
 from bot.photos import Calibration, ImageSpec, Model, Pixels, Vector
 from tests.standins.hub import HubStandin
-from tests.tinyclip import copy_model, save_tiny_clip, tiny_config
+from tests.tinyclip import copy_model, export_here, save_tiny_clip, tiny_config
 
 REPO = "someone/tiny"
 NOWHERE = "http://127.0.0.1:1"
@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from huggingface_hub import close_session
 
+    export_here(monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     yield
