@@ -123,7 +123,7 @@ async def ours(
 async def measure(work: Path, architecture: str, sizes: dict[str, int], rounds: int) -> Report:
     """Make a model and photos, and let everybody take turns."""
     folder = models.make(architecture, work)
-    encoder = clip.load(f"local-dir:{folder}", work / "data", "", lambda done, total: None)
+    encoder = models.load(folder, work)
     network = EagerNetwork(modelfolder.read(folder), precision=lambda device: None)
     torch = PyTorch(network)
     graph = work / "float32.onnx"

@@ -9,10 +9,25 @@ from __future__ import annotations
 import itertools
 import json
 import string
+import sys
 from pathlib import Path
+
+from bot import clip
+from bot.clip import ClipEncoder
 
 SMALL, DEFAULT = "ViT-B-32", "ViT-B-32-SigLIP2-256"
 SEED = 0
+
+
+def load(folder: Path, work: Path) -> ClipEncoder:
+    """The bot's encoder of a model that was made. Its export is where a bot that runs in `work`
+    looks for it, so that it is made once for all benchmarks: a minute or two."""
+
+    def preparing(percent: int) -> None:
+        print(f"exporting {folder.name}: {percent} %", file=sys.stderr)
+
+    model = f"local-dir:{folder.absolute()}"
+    return clip.load(model, work.absolute() / "data" / "models", "", lambda *done: None, preparing)
 
 
 def make(architecture: str, folder: Path) -> Path:

@@ -63,7 +63,7 @@ async def measure(work: Path, architecture: str, repeats: int = REPEATS) -> list
     folder = models.make(architecture, work)
     theirs = EagerNetwork(modelfolder.read(folder), precision=lambda device: None)
     rows = []
-    async with clip.load(f"local-dir:{folder}", work / "data", "", lambda done, total: None) as our:
+    async with models.load(folder, work) as our:
         for kind, questions in QUESTIONS.items():
             took: dict[str, list[float]] = {"ours": [], "theirs": [], "again": []}
             cosines = []

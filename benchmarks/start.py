@@ -19,7 +19,6 @@ from pathlib import Path
 
 from benchmarks import models
 from benchmarks.rounds import Figure, machine, save, table, verdict
-from bot import clip
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ("--help", "status")
@@ -49,11 +48,12 @@ def measure(work: Path, architectures: tuple[str, ...], rounds: int) -> Report:
                 took[command].append(time.perf_counter() - began)
     bot: dict[str, dict[str, Figure]] = {}
     for architecture in architectures:
-        model = f"local-dir:{models.make(architecture, work.absolute())}"
-        clip.load(model, work.absolute() / "data" / "models", "", lambda done, total: None).close()
+        folder = models.make(architecture, work.absolute())
+        models.load(folder, work).close()
         steps: dict[str, list[float]] = {step: [] for step in STEPS}
         for _ in range(rounds):
             began = time.time()
+            model = f"local-dir:{folder}"
             found = json.loads(_run(["-m", "benchmarks.idle", str(began)], work.absolute(), model))
             for step, value in zip(STEPS, found, strict=True):
                 steps[step].append(value)

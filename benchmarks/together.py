@@ -24,7 +24,6 @@ import numpy as np
 
 from benchmarks import models, phone
 from benchmarks.rounds import Figure, machine, save, table, verdict
-from bot import clip
 from bot.decoder import Decoder
 from bot.errors import PhotoGone
 from bot.indexing import Indexer
@@ -151,7 +150,7 @@ def _questions() -> Iterator[str]:
 async def measure(work: Path, rounds: int, photos: int, seconds: float) -> Report:
     """`photos` are indexed a round and time; idle time lasts `seconds`."""
     folder = models.make(models.SMALL, work)
-    encoder = clip.load(f"local-dir:{folder}", work / "data", "", lambda done, total: None)
+    encoder = models.load(folder, work)
     jpegs = [phone.photo(phone.SIZES[SIZE], seed) for seed in range(DISTINCT)]
     chat = Chat(jpegs)
     times = {name: Times() for name in (IDLE, BUSY, ALIKE, FLOOD)}

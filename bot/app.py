@@ -92,6 +92,7 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
             chosen.language,
             chosen.questions_per_minute,
             chosen.retention,
+            chosen.models_folder,
         )
         async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
             yield App(store, memory, adapters, files, decoder, loader)

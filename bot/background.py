@@ -11,19 +11,23 @@ and Lloyd-Thomas 2000):
 - pictures that show nothing: blank, shaded, noise, shapes. The plain ones among them also tell
   which of a group's photos are blank frames.
 
-All are embedded once per model, as soon as there is one.
+All are embedded once per model, as soon as there is one, and kept on disk.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from functools import cache
+from pathlib import Path
 from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.backgroundfile import BackgroundFile
 from bot.candidates import Background
-from bot.photos import Pixels
+from bot.photos import Pixels, Vector
 from bot.ports import Encoder
 from bot.starter.concepts import concepts
 
@@ -44,7 +48,13 @@ COLOURS = (
     *((240, 220, 60), (150, 100, 60), (230, 200, 170), (100, 180, 230), (60, 20, 90)),
     (250, 140, 40),
 )
-SHADED, NOISY, SHAPES = 6, 4, 14
+FAINTLY_SHADED, FAINTLY_NOISY = (0, 1, 2, 9), (0, 1, 2, 8)
+"""Colours that come a second time, not quite as plain."""
+SHADED, SHAPES = 6, 14
+NOISES = (15, 35, 60, 90)
+"""Standard deviations of pixels."""
+PLAIN = len(COLOURS) + len(FAINTLY_SHADED) + len(FAINTLY_NOISY)
+BUSY = SHADED + len(NOISES) + SHAPES
 _SEED = 7
 
 Canvas = NDArray[np.float32]
@@ -53,14 +63,16 @@ Canvas = NDArray[np.float32]
 class Backgrounds:
     """The background of each model in use, embedded when it is first asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, models_folder: Path | None = None) -> None:
+        """`models_folder`: where they are kept for the next start."""
+        self._models_folder = models_folder
         self._known: dict[str, asyncio.Task[Background]] = {}
 
     async def of(self, encoder: Encoder) -> Background:
         """Raises ModelUnavailable; the next question tries again."""
         key = encoder.model.fingerprint
         if key not in self._known:
-            self._known = {key: asyncio.create_task(_look(encoder))}  # one model at a time
+            self._known = {key: asyncio.create_task(self._look(encoder))}  # one model at a time
         try:
             return await asyncio.shield(self._known[key])
         except BaseException:
@@ -68,18 +80,52 @@ class Backgrounds:
                 self._known.pop(key, None)
             raise
 
+    async def _look(self, encoder: Encoder) -> Background:
+        if self._models_folder is None:
+            return _background(*await _embedded(encoder))
+        model, asked = encoder.model, await asyncio.to_thread(_asked)
+        file = BackgroundFile(self._models_folder, model.fingerprint, asked)
+        counts = len(texts()) + len(things()), PLAIN + BUSY
+        kept = await asyncio.to_thread(file.read, *counts, model.dimension)
+        if kept is None:
+            kept = await _embedded(encoder)
+            await asyncio.to_thread(file.write, *kept)
+        return _background(*kept)
 
-async def _look(encoder: Encoder) -> Background:
+
+async def _embedded(encoder: Encoder) -> tuple[Vector, Vector]:
+    """Texts and pictures."""
     plain, busy = await asyncio.to_thread(pictures, encoder.image_spec.size)
     seen = await encoder.encode_images(np.concatenate([plain, busy]))
-    rng = Random(_SEED)  # noqa: S311
-    texts = [*TEXTS, *(_syllables(rng) for _ in range(INVENTED))]
-    said = np.stack([await encoder.encode_text(text) for text in texts])
-    things = np.stack([await encoder.encode_text(concept.name) for concept in concepts()])
-    among = seen[: len(plain)]
+    said = [await encoder.encode_text(text) for text in (*texts(), *things())]
+    return np.stack(said), seen
+
+
+@cache
+def _asked() -> str:
+    """Another one for other texts and pictures."""
+    said = "\n".join((*texts(), *things())).encode()
+    drawn = b"".join(part.tobytes() for part in pictures((16, 16)))
+    return hashlib.blake2b(said + drawn, digest_size=4).hexdigest()
+
+
+def _background(said: Vector, seen: Vector) -> Background:
+    neutral, called = np.split(said, [len(texts())])
+    among = seen[:PLAIN]
     alike = among @ among.T - 2 * np.eye(len(among), dtype=np.float32)
     plain_from = float(np.median(alike.max(axis=1)))
-    return Background(said, things, seen, among, plain_from)
+    return Background(neutral, called, seen, among, plain_from)
+
+
+def things() -> list[str]:
+    """What a photo could be called."""
+    return [concept.name for concept in concepts()]
+
+
+def texts() -> list[str]:
+    """Texts that name nothing; always the same."""
+    rng = Random(_SEED)  # noqa: S311
+    return [*TEXTS, *(_syllables(rng) for _ in range(INVENTED))]
 
 
 def pictures(size: tuple[int, int]) -> tuple[Pixels, Pixels]:
@@ -89,15 +135,15 @@ def pictures(size: tuple[int, int]) -> tuple[Pixels, Pixels]:
     down, right = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
     colours = np.array(COLOURS, np.float32)
     sheets = [np.broadcast_to(colour, (height, width, 3)) for colour in colours]
-    faint = [colours[n] + (24 * (down - 0.5))[..., None] for n in (0, 1, 2, 9)] + [
-        colours[n] + _noise(random, size, 4) for n in (0, 1, 2, 8)
+    faint = [colours[n] + (24 * (down - 0.5))[..., None] for n in FAINTLY_SHADED] + [
+        colours[n] + _noise(random, size, 4) for n in FAINTLY_NOISY
     ]
     busy: list[Canvas] = []
     for _ in range(SHADED):
         one, other = random.integers(0, 256, (2, 3)).astype(np.float32)
         share = (down if random.random() < 0.5 else right)[..., None]
         busy.append(one * (1 - share) + other * share)
-    busy += [128 + _noise(random, size, deviation) for deviation in (15, 35, 60, 90)[:NOISY]]
+    busy += [128 + _noise(random, size, deviation) for deviation in NOISES]
     busy += [_shapes(random, down, right) for _ in range(SHAPES)]
     return _pixels([*sheets, *faint]), _pixels(busy)
 

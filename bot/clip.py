@@ -2,9 +2,10 @@
 
 Without a GPU that is ONNX Runtime (bot.exported), from files that are made once a model
 (bot.exporting): it is twice as fast as PyTorch, needs a third of the memory, and starts without
-importing torch, which alone takes seconds and 400 MB. With a GPU, for small models and for those
-that can't be exported it is PyTorch (bot.eager). Both give the same vectors, so that they share
-the model's fingerprint: the export is checked against PyTorch and refused where it is off.
+importing torch, which alone takes seconds and 400 MB. With a GPU, and for models that can't be
+exported, it is PyTorch (bot.eager). Both give the same vectors, so that they share the model's
+fingerprint: the export is checked against PyTorch and refused where it is off. The starter brings
+its export along, and runs so everywhere.
 """
 
 from __future__ import annotations
@@ -30,12 +31,9 @@ from bot.modelfolder import Hashes, ModelFolder
 from bot.models import ModelPresence
 from bot.onethread import Closed, OneThread, Urgency
 from bot.photos import Calibration, ImageSpec, Model, Pixels, Vector
+from bot.starter import files as starter
 
 log = logging.getLogger(__name__)
-
-WORTH_EXPORTING = 50_000_000
-"""Bytes of weights under which a model is fast enough as it is, and an export takes longer than
-what it saves."""
 
 REMEMBERED = 512
 """Texts whose vectors are kept: a question that is asked again, its pages, and what is compared
@@ -91,7 +89,9 @@ def load(
 def _network(
     folder: ModelFolder, fingerprint: str, models_folder: Path, preparing: Preparing
 ) -> Network:
-    if folder.weights.stat().st_size < WORTH_EXPORTING or (_gpu() and eager.sees_gpu()):
+    if folder.path == starter.FOLDER:
+        return ExportedNetwork(folder.path)
+    if _gpu() and eager.sees_gpu():
         return eager.EagerNetwork(folder)
     try:
         return ExportedNetwork(exporting.obtain(folder, fingerprint, models_folder, preparing))

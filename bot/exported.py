@@ -1,6 +1,6 @@
 """A model that runs in ONNX Runtime: two graphs, a table of token vectors and what to know of it.
 
-The folder is made by bot.export_child:
+The folder is made by bot.export_child, the starter's by bot.starter.graphs:
 
     about.json        an About
     image.onnx        `pixels` (n, height, width, 3) uint8 -> `vectors` (n, d), unit length
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 ABOUT, IMAGE, TEXT, ROWS = "about.json", "image.onnx", "text.onnx", "rows.npy"
+INT8, FLOAT32 = "int8", "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class About:
     pooling: Pooling | None
     """None: every token counts."""
     precision: dict[str, str]
-    """`image` and `text`: `int8` or `float32`."""
+    """Of each tower's file: `int8` or `float32`."""
     cosine: dict[str, float]
-    """The lowest to PyTorch in float32 that was seen, of `image` and `text`."""
+    """The lowest to PyTorch in float32 that was seen."""
 
     def write(self, file: Path) -> None:
         file.write_text(json.dumps(asdict(self), indent=1), "utf-8")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from bot import duplicates, names, ranking, understanding, words, zeroshot
 from bot.answers import Answer, Hit, Signal, Verdict
@@ -38,12 +39,13 @@ class Finder:
         model: ModelState,
         adapters: Mapping[str, ChatAdapter],
         decoder: Decoder,
+        models_folder: Path | None = None,
     ) -> None:
         self._store = store
         self._model = model
         self._adapters = adapters
         self._decoder = decoder
-        self._backgrounds = Backgrounds()
+        self._backgrounds = Backgrounds(models_folder)
 
     async def prepare(self, encoder: Encoder) -> None:
         """Work out beforehand what the first question to a model would have to wait for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from bot import names
 from bot.answers import Answer, Verdict
@@ -34,15 +35,16 @@ class PhotoMemory:
         language: str = ENGLISH,
         questions_per_minute: int = 0,
         retention: timedelta | None = None,
+        models_folder: Path | None = None,
     ) -> None:
         """`language`: what is spoken where nothing else is known. `questions_per_minute`: of one
         person; 0: as many as they like. `retention`: how old a post may become (None: as old as it
-        likes)."""
+        likes). `models_folder`: where what is worked out once a model is kept, if anywhere."""
         self._store = store
         self._model = model
         self._adapters = adapters
         self._retention = retention
-        self._finder = Finder(store, model, adapters, decoder)
+        self._finder = Finder(store, model, adapters, decoder, models_folder)
         self._languages = LanguageChoice(store.groups, language)
         self._pace = Pace(questions_per_minute)
         self._news = asyncio.Event()

@@ -135,6 +135,30 @@ def best_weights(names: Collection[str]) -> str | None:
     return min((name for name in names if name.endswith(WEIGHT_SUFFIXES)), key=order, default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Where a safetensors file holds one of its tensors."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    length: int
+
+
+def tensors(weights: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file that was found whole."""
+    with weights.open("rb") as source:
+        length = int.from_bytes(source.read(8), "little")
+        header = json.loads(source.read(length))
+    header.pop("__metadata__", None)
+    found: dict[str, Tensor] = {}
+    for name, tensor in header.items():
+        begin, end = tensor["data_offsets"]
+        shape = tuple(tensor["shape"])
+        found[name] = Tensor(tensor["dtype"], shape, 8 + length + begin, end - begin)
+    return found
+
+
 def fingerprint(folder: ModelFolder, hashes: Hashes) -> str:
     """16 hex digits that name configuration and weights, wherever the folder lies."""
     described = {key: folder.config[key] for key in ("model_cfg", "preprocess_cfg")}

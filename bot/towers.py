@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bot.eager import EagerNetwork
-from bot.exported import ROWS, Pooling
+from bot.exported import FLOAT32, IMAGE, ROWS, TEXT, About, Pooling
 from bot.tokens import END, START, VOCABULARY, Reading
 
 if TYPE_CHECKING:
@@ -22,13 +22,29 @@ OPSET = 17
 class Towers:
     """What is written of a model. It is taken apart on the way: the network is used up."""
 
-    def __init__(self, network: EagerNetwork) -> None:
-        """Raises TypeError where open_clip reads words in a way that can't be rebuilt."""
+    def __init__(self, network: EagerNetwork, folded: bool = True) -> None:
+        """`folded`: what depends on weights alone is computed now; else a graph's weights are the
+        model's own. Raises TypeError where open_clip reads words in a way that can't be rebuilt."""
         self._network = network
+        self._folded = folded
         self._clip = network.clip
         self._text = getattr(self._clip, "text", self._clip)
         self._vocabulary, self.reading = _vocabulary(network.tokenizer)
         self.pooling = _pooling(self._text)
+
+    @property
+    def about(self) -> About:
+        """Of what is written here."""
+        network = self._network
+        return About(
+            network.image_spec,
+            network.calibration,
+            network.dimension,
+            self.reading,
+            self.pooling,
+            {IMAGE: FLOAT32, TEXT: FLOAT32},
+            {},
+        )
 
     def write_vocabulary(self, folder: Path) -> None:
         self._vocabulary.save(str(folder / VOCABULARY), pretty=False)
@@ -52,7 +68,7 @@ class Towers:
 
         network, clip = self._network, self._clip
         picture = torch.zeros((1, *network.image_spec.size, 3), dtype=torch.uint8)
-        _write(Image(), clip, {"pixels": picture}, {"pixels": {0: "n"}}, file)
+        self._write(Image(), {"pixels": picture}, {"pixels": {0: "n"}}, file)
         clip.visual = None
 
     def write_text(self, file: Path) -> None:
@@ -85,11 +101,36 @@ class Towers:
         length = self.reading.length
         rows = torch.zeros((1, length, self._width))
         if self.pooling is not None:
-            _write(Causal(), clip, {"rows": rows}, {"rows": {1: "t"}}, file)
+            self._write(Causal(), {"rows": rows}, {"rows": {1: "t"}}, file)
         else:
             del tower.token_embedding
             ids = torch.ones((1, length), dtype=torch.long)
-            _write(Whole(), clip, {"rows": rows, "ids": ids}, {}, file)
+            self._write(Whole(), {"rows": rows, "ids": ids}, {}, file)
+
+    def _write(
+        self, module: Any, inputs: dict[str, torch.Tensor], axes: dict[str, Any], file: Path
+    ) -> None:
+        import torch
+
+        module.clip = self._clip  # what a module holds becomes weights, and all else constants
+        mode = torch.onnx.TrainingMode
+        torch.backends.mha.set_fastpath_enabled(False)  # it has no ONNX
+        # The exporter that records (dynamo=False) needs no further package, and is three times
+        # faster.
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it records, and is not the newest
+            torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                str(file),
+                input_names=list(inputs),
+                output_names=["vectors"],
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                do_constant_folding=self._folded,
+                training=mode.EVAL if self._folded else mode.PRESERVE,
+                dynamo=False,
+            )
 
 
 def _take_apart_attention(tower: Any) -> None:
@@ -165,24 +206,3 @@ _CLEANINGS = {
     "_clean_canonicalize": "canonicalize",
 }
 """open_clip's names -> bot.tokens' names."""
-
-
-def _write(module: Any, clip: Any, inputs: dict[str, torch.Tensor], axes: Any, file: Path) -> None:
-    import torch
-
-    module.clip = clip  # what a module holds becomes weights, and all else constants
-
-    torch.backends.mha.set_fastpath_enabled(False)  # it has no ONNX
-    # The exporter that records (dynamo=False) needs no further package, and is three times faster.
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it records, and is not the newest
-        torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
-            str(file),
-            input_names=list(inputs),
-            output_names=["vectors"],
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )

@@ -184,6 +184,72 @@ async def test_a_background_is_embedded_once_and_again_after_a_failure() -> None
     assert len(first.words) == len(concepts())
 
 
+async def test_a_background_is_kept_for_the_next_start(tmp_path: Path) -> None:
+    first = await Backgrounds(tmp_path).of(ColourEncoder())
+    (file,) = (tmp_path / "exports").iterdir()
+    encoder = ColourEncoder()
+    kept = await Backgrounds(tmp_path).of(encoder)
+    assert encoder.batches == [], "nothing was embedded"
+    assert kept.plain_from == first.plain_from
+    for name in ("texts", "words", "pictures", "plain"):
+        assert (getattr(kept, name) == getattr(first, name)).all()
+    other = ColourEncoder("another")
+    await Backgrounds(tmp_path).of(other)
+    assert other.batches, "another model sees other things"
+    assert file.name.startswith("c0102-")
+
+
+def ones(count: int, dimension: int = 3) -> Vector:
+    return np.full((count, dimension), dimension**-0.5, np.float32)
+
+
+def harmed(file: Path, harm: str) -> None:
+    whole = file.read_bytes()
+    with np.load(file) as held:
+        texts, seen = held["texts"], held["pictures"]
+    match harm:
+        case "cut":
+            file.write_bytes(whole[:-100])
+        case "flipped":
+            middle = len(whole) // 3
+            file.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+        case "empty":
+            file.write_bytes(b"")
+        case "pickled":
+            np.savez(file, texts=np.array([{}]), pictures=seen)
+        case "fewer":
+            np.savez(file, texts=texts, pictures=seen[1:])
+        case "wider":
+            np.savez(file, texts=ones(len(texts), 4), pictures=ones(len(seen), 4))
+        case "no numbers":
+            np.savez(file, texts=texts * np.nan, pictures=seen)
+
+
+@pytest.mark.parametrize(
+    "harm", ["cut", "flipped", "empty", "pickled", "fewer", "wider", "no numbers"]
+)
+async def test_a_kept_background_that_is_damaged_is_made_again(tmp_path: Path, harm: str) -> None:
+    first = await Backgrounds(tmp_path).of(ColourEncoder())
+    (file,) = (tmp_path / "exports").iterdir()
+    harmed(file, harm)
+    encoder = ColourEncoder()
+    again = await Backgrounds(tmp_path).of(encoder)
+    assert encoder.batches
+    assert (again.texts == first.texts).all()
+    assert (again.pictures == first.pictures).all()
+    mended = ColourEncoder()
+    await Backgrounds(tmp_path).of(mended)
+    assert mended.batches == []
+    assert list((tmp_path / "exports").iterdir()) == [file]
+
+
+async def test_a_background_that_can_not_be_kept_is_used_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    encoder = ColourEncoder()
+    assert len((await Backgrounds(tmp_path / "file").of(encoder)).texts) > 0
+    assert encoder.batches
+
+
 LEVEL = Level(0.0, 1.0, 2.0, 2.0, 0.5, 0.0, 2.4, 0.0)
 
 

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot import clip, models, onethread
+from bot import clip, modelfolder, models, onethread
 from bot.clip import ClipEncoder
 from bot.eager import EagerNetwork
 from bot.errors import ModelUnavailable
-from bot.modelfolder import read
+from bot.modelfolder import Hashes, read
 from bot.models import Presence
 from bot.photos import Calibration, ImageSpec, Model, Pixels, Vector
 from tests.standins.hub import HubStandin
-from tests.tinyclip import copy_model, save_tiny_clip, tiny_config
+from tests.tinyclip import copy_model, export_here, save_tiny_clip, tiny_config
 
 REPO = "someone/tiny"
 NOWHERE = "http://127.0.0.1:1"
@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from huggingface_hub import close_session
 
+    export_here(monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     yield
@@ -141,11 +142,12 @@ async def test_images_of_another_size_are_refused(encoder: ClipEncoder) -> None:
 
 def test_the_fingerprint_is_of_the_files(plain: Path, tmp_path: Path) -> None:
     def fingerprint(folder: Path) -> str:
-        encoder = clip.load(f"local-dir:{folder}", tmp_path / "models", NOWHERE, silent)
-        encoder.close()
-        return encoder.model.fingerprint
+        return modelfolder.fingerprint(read(folder), Hashes(tmp_path / "hashes.json"))
 
     copy = copy_model(plain, tmp_path / "copy")
+    encoder = clip.load(f"local-dir:{copy}", tmp_path / "models", NOWHERE, silent)
+    encoder.close()
+    assert encoder.model.fingerprint == fingerprint(copy)
     assert fingerprint(copy) == fingerprint(plain)
     other = save_tiny_clip(tmp_path / "other", seed=1)
     assert fingerprint(other) != fingerprint(plain)
@@ -355,10 +357,8 @@ def test_a_broken_folder_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("content", [None, "{"])
-def test_a_tokenizer_that_is_missing_or_broken(
-    siglip: Path, tmp_path: Path, content: str | None
-) -> None:
-    folder = copy_model(siglip, tmp_path / "broken")
+def test_a_tokenizer_that_is_missing_or_broken(tmp_path: Path, content: str | None) -> None:
+    folder = save_tiny_clip(tmp_path / "broken", seed=2, hf_tokenizer_name=REPO)
     (folder / "tokenizer.json").unlink()
     if content is not None:
         (folder / "tokenizer.json").write_text(content)

@@ -133,11 +133,12 @@ def test_with_a_token_the_starter_never_stands_in(
     album = tmp_path / "album"
     album.mkdir()
     (album / "a.jpg").write_bytes(photo(1))
-    done = shoebox("import", str(album), "--group", "fam", **{key: "123:abc"})
+    chosen = {key: "123:abc", "MODEL": "hf-hub:org/model"}
+    done = shoebox("import", str(album), "--group", "fam", **chosen)
     assert done.returncode == 0, done.stderr
     assert "waits for a model" in done.stderr
     assert "starter" not in done.stderr
-    served = shoebox("run", **{key: "123:abc"})
+    served = shoebox("run", **chosen)
     assert served.returncode == 2
     assert served.stderr.splitlines()[-1].startswith("shoebox: MODEL=")
     assert "Traceback" not in served.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import clip, export_child, exporting, modelfolder
+from bot import clip, export_child, exporting, modelfolder, proof
 from bot.clip import ClipEncoder
 from bot.eager import EagerNetwork
 from bot.errors import ModelUnavailable
 from bot.exported import ABOUT, IMAGE, ROWS, TEXT, ExportedNetwork, read
 from bot.photos import Calibration, ImageSpec, Model, Pixels, Vector
-from bot.starter import files
+from bot.starter import files, graphs
 from bot.tokens import Tokens
 from bot.towers import Towers
 from tests.tinyclip import save_tiny_clip
@@ -86,6 +87,24 @@ def test_vectors_are_those_of_pytorch(
     assert sorted(p.name for p in exports[kind].iterdir()) == sorted(
         [ABOUT, IMAGE, TEXT, ROWS, "tokenizer.json"]
     )
+
+
+def test_the_starter_comes_with_graphs_that_are_the_same_model(
+    exact: dict[str, EagerNetwork], tmp_path: Path
+) -> None:
+    for name in files.sums():
+        shutil.copy(files.FOLDER / name, tmp_path)
+    graphs.write(tmp_path)
+    theirs = exact["starter"]
+    for folder in (files.FOLDER, tmp_path):
+        ours = ExportedNetwork(folder)
+        assert (ours.image_spec, ours.calibration) == (theirs.image_spec, theirs.calibration)
+        pixels = proof.pictures(theirs.image_spec.size)
+        assert np.allclose(ours.images(pixels), theirs.images(pixels), atol=1e-4)
+        for text in ("birthday cake", "生日蛋糕", "a dog and a cat on a beach, " * 9, ""):
+            assert np.allclose(ours.text(text), theirs.text(text), atol=1e-5)
+        weights = b"".join((folder / name).read_bytes() for name in (IMAGE, TEXT))
+        assert len(weights) < 200_000, "the weights are not here twice"
 
 
 def test_int8_is_taken_only_where_it_stays_close(exports: dict[str, Path]) -> None:
@@ -158,7 +177,6 @@ def test_a_child_exports_once_and_serving_needs_no_torch(
 import sys
 from pathlib import Path
 from bot import clip
-clip.WORTH_EXPORTING = 0
 encoder = clip.load("local-dir:{models["siglip"]}", Path({str(tmp_path)!r}), "", print)
 print(type(encoder._network).__name__, {{"torch", "open_clip", "transformers"}} & set(sys.modules))
 encoder.close()
@@ -179,7 +197,6 @@ def test_what_can_not_be_exported_runs_in_pytorch(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(clip, "WORTH_EXPORTING", 0)
     monkeypatch.setattr(sys, "executable", child(tmp_path, "echo 0; exit 3"))
     load(models["plain"], tmp_path).close()
     assert "ended with code 3" in caplog.text
@@ -222,7 +239,7 @@ def test_a_tokenizer_of_another_kind_is_unfit(
 ) -> None:
     whole = Tokens.__call__
     monkeypatch.setattr(Tokens, "__call__", lambda self, text: whole(self, text)[::-1])
-    with pytest.raises(export_child.Unfit, match="reads '' in another way"):
+    with pytest.raises(proof.Unfit, match="reads '' in another way"):
         list(export_child.export(models["plain"], tmp_path))
 
 

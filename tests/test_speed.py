@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import indexing, models, phone, query, rounds, start
-from tests.tinyclip import save_tiny_clip
+from tests.tinyclip import export_here, save_tiny_clip
 
 TINY = "tiny"
 
@@ -20,6 +20,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     def make(architecture: str, folder: Path) -> Path:
         return save_tiny_clip(folder / architecture, width=32)
 
+    export_here(monkeypatch)
     monkeypatch.setattr(models, "make", make)
     monkeypatch.setattr(models, "SMALL", TINY)
     monkeypatch.setattr(phone, "SIZES", {"12 MP": (400, 300), "2 MP": (320, 240)})

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import clip
+from bot import clip, exported
 from bot.errors import ModelUnavailable
 from bot.photos import Vector
 from bot.starter import evaluate, families, files, fonts, train
@@ -23,7 +23,7 @@ from bot.starter.captions import caption
 from bot.starter.concepts import concepts
 from bot.starter.evaluate import Row, recall
 from bot.starter.scenes import Painter, Scene, compose
-from tests.tinyclip import save_tiny_clip
+from tests.tinyclip import export_here
 
 ROOT = Path(__file__).parent.parent
 GALLERY = 150
@@ -71,29 +71,32 @@ async def test_both_languages_mean_the_same(encoder: clip.ClipEncoder) -> None:
 
 
 async def test_the_starter_is_loaded_like_any_local_folder(
-    encoder: clip.ClipEncoder, tmp_path: Path
+    encoder: clip.ClipEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    export_here(monkeypatch)
     for name in files.sums():
         shutil.copy(files.FOLDER / name, tmp_path / name)
     same = clip.load(f"local-dir:{tmp_path}", tmp_path, "", lambda done, total: None)
-    other = clip.load(
-        f"local-dir:{save_tiny_clip(tmp_path / 'other', width=24, image_size=48)}",
-        tmp_path,
-        "",
-        lambda done, total: None,
-    )
     try:
         assert same.model.fingerprint == encoder.model.fingerprint
         ours, theirs = await asyncio.gather(
             encoder.encode_text("a red car"), same.encode_text("a red car")
         )
         assert ours @ theirs > 0.999
-        assert (other.model.dimension, other.image_spec.size) == (24, (48, 48))
-        pixels = np.zeros((2, 48, 48, 3), np.uint8)
-        assert (await other.encode_images(pixels)).shape == (2, 24)
     finally:
         same.close()
-        other.close()
+
+
+def test_it_needs_no_torch(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from bot import clip
+clip.load("starter", Path({str(tmp_path)!r}), "", print).close()
+print({{"torch", "open_clip", "transformers", "onnx"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
 def test_its_files_are_small_and_whole() -> None:
@@ -103,18 +106,26 @@ def test_its_files_are_small_and_whole() -> None:
     assert files.read().weights == files.FOLDER / "open_clip_model.safetensors"
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
-def test_harmed_weights_are_named_with_the_way_back(tmp_path: Path, harm: str) -> None:
+@pytest.mark.parametrize(
+    ("harm", "name"),
+    [
+        ("flip", "open_clip_model.safetensors"),
+        ("cut", "open_clip_model.safetensors"),
+        ("remove", "open_clip_model.safetensors"),
+        ("flip", "image.onnx"),
+    ],
+)
+def test_harmed_files_are_named_with_the_way_back(tmp_path: Path, harm: str, name: str) -> None:
     shutil.copytree(ROOT / "bot", tmp_path / "bot")
     for room in ("adapters", "storage"):
         shutil.copytree(ROOT / room, tmp_path / room)
-    weights = tmp_path / "bot" / "starter" / "open_clip_model.safetensors"
-    whole = weights.read_bytes()
+    file = tmp_path / "bot" / "starter" / name
+    whole = file.read_bytes()
     if harm == "remove":
-        weights.unlink()
+        file.unlink()
     else:
         changed = bytes([whole[5000] ^ 1])
-        weights.write_bytes(whole[:5000] + changed + whole[5001:] if harm == "flip" else whole[:-9])
+        file.write_bytes(whole[:5000] + changed + whole[5001:] if harm == "flip" else whole[:-9])
     done = subprocess.run(
         [sys.executable, "-m", "bot", "check"],
         cwd=tmp_path,
@@ -123,9 +134,9 @@ def test_harmed_weights_are_named_with_the_way_back(tmp_path: Path, harm: str) -
         text=True,
     )
     assert done.returncode == 1, done.stderr
-    (line,) = [line for line in done.stdout.splitlines() if "safetensors" in line]
-    assert str(weights) in line
-    assert files.sums()[weights.name] in line
+    (line,) = [line for line in done.stdout.splitlines() if name in line]
+    assert str(file) in line
+    assert files.sums()[name] in line
     assert "git checkout -- " in line
 
 
@@ -226,6 +237,8 @@ def test_training_goes_on_exactly_where_it_was_stopped(
     assert files.sums(tmp_path / "resumed") == files.sums(tmp_path / "straight")
     assert (tmp_path / "resumed" / "training.png").read_bytes().startswith(b"\x89PNG")
     files.read(tmp_path / "resumed")
+    about = exported.read(tmp_path / "resumed" / exported.ABOUT)
+    assert exported.ExportedNetwork(tmp_path / "resumed").dimension == about.dimension == 192
 
 
 STOPS_AT_TWO = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.starter import files
 from tests.pictures import photo, sign
 from tests.test_backup import free_port
 from tests.test_command_line import ROOT
@@ -114,7 +116,11 @@ def waits_for(file: Path, query: str, wanted: int, seconds: float = 60) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0])
 def test_while_a_model_is_loaded(tmp_path: Path, seconds: float) -> None:
-    with started(tmp_path, "run", MODEL="starter") as process:
+    model = tmp_path / "model"  # of its owner's, so that a child has to prepare it
+    model.mkdir()
+    for name in files.sums():
+        shutil.copy(files.FOLDER / name, model)
+    with started(tmp_path, "run", MODEL=f"local-dir:{model}") as process:
         waits_for(tmp_path / "data/web/chat.db", "PRAGMA user_version", 1)
         time.sleep(seconds)
         code, said = stopped(process)

@@ -17,7 +17,6 @@ from playwright.async_api import FilePayload, expect
 
 from tests.browser import chromium, enter, say
 from tests.pictures import photo, sign
-from tests.tinyclip import save_tiny_clip
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60
@@ -121,13 +120,11 @@ async def test_an_import_beside_a_running_bot_leaves_the_work_to_it(tmp_path: Pa
     album = tmp_path / "album"
     album.mkdir()
     (album / "keys.jpg").write_bytes(sign("AKAI"))
-    save_tiny_clip(tmp_path / "model")
-    model = f"local-dir:{tmp_path / 'model'}"
-    async with running_bot(tmp_path, free_port(), model):
-        said = await shoebox(tmp_path, model, "import", str(album), "--group", "fam")
+    async with running_bot(tmp_path, free_port(), "starter"):
+        said = await shoebox(tmp_path, "starter", "import", str(album), "--group", "fam")
         assert said.startswith("1 added, 0 already known, 0 refused")
         found = json.loads(
-            await shoebox(tmp_path, model, "find", "AKAI", "--group", "fam", "--json")
+            await shoebox(tmp_path, "starter", "find", "AKAI", "--group", "fam", "--json")
         )
         assert found[0]["photo"] == str(album / "keys.jpg")
         assert set(found[0]["why"]) == {"meaning", "text in the photo"}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from bot import torchvision_nms
+import pytest
+
+from bot import export_child, exporting, torchvision_nms
+from bot.loader import Preparing
+from bot.modelfolder import ModelFolder
 
 WORDS = ("a", "red", "green", "blue", "photo", "of", "tea", "box", "warm", "up")
 
@@ -85,6 +91,27 @@ def save_tiny_clip(
     if hf_tokenizer_name:
         _save_tokenizer(folder)
     return folder
+
+
+def export_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have exports made in this process, which has torch already, and each once only:
+    test_exported.py has the process of their own that makes them."""
+
+    def make(folder: ModelFolder, target: Path, preparing: Preparing) -> None:
+        if target.name in _EXPORTED:
+            shutil.copytree(_EXPORTED[target.name], target)
+            return
+        partial = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, partial)
+        for percent in export_child.attempt(folder.path, partial):
+            preparing(percent)
+        _EXPORTED[target.name] = partial
+        shutil.copytree(partial, target)
+
+    monkeypatch.setattr(exporting, "_make", make)
+
+
+_EXPORTED: dict[str, Path] = {}
 
 
 def copy_model(source: Path, target: Path) -> Path:

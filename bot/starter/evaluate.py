@@ -1,10 +1,10 @@
 """`python -m bot.starter.evaluate`: the model card's table, measured on the way a photo takes.
 
 Galleries of 500 scenes, drawn from seeds that training never used, become JPEG files, are decoded
-and fitted by `bot.images` and encoded by `bot.eager`, like any photo. A query is a caption that
-names every thing of one scene, and only that very scene is right: another one with the same
-things counts as a miss. Beside it stands how often a query for one thing alone finds a scene that
-shows it.
+and fitted by `bot.images`, like any photo, and encoded by `bot.eager`, whose vectors are those of
+the graphs (bot.starter.graphs). A query is a caption that names every thing of one scene, and only
+that very scene is right: another one with the same things counts as a miss. Beside it stands how
+often a query for one thing alone finds a scene that shows it.
 """
 
 from __future__ import annotations

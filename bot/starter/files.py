@@ -17,6 +17,7 @@ NAME = "starter"
 """What MODEL says to take it."""
 FOLDER = Path(__file__).parent
 SUMS = "SHA256SUMS"
+LOADED = (".json", ".npy", ".onnx", ".safetensors")
 
 LIMITS = to_say(
     "The starter model finds drawings of some 500 things in English and Chinese; it does not "
@@ -57,7 +58,7 @@ def sums(folder: Path = FOLDER) -> dict[str, str]:
 
 def write_sums(folder: Path) -> None:
     """Write SHA256SUMS for every file that the model is loaded from; `sha256sum -c` takes it."""
-    names = sorted(f.name for f in folder.iterdir() if f.suffix in (".json", ".safetensors"))
+    names = sorted(f.name for f in folder.iterdir() if f.suffix in LOADED)
     lines = [f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in names]
     (folder / SUMS).write_text("".join(lines), "ascii")
 

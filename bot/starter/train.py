@@ -25,7 +25,7 @@ import numpy as np
 from bot import torchvision_nms
 from bot.eager import faster_precision
 from bot.errors import ShoeboxError
-from bot.starter import families, files, network
+from bot.starter import families, files, graphs, network
 from bot.starter.captions import caption
 from bot.starter.concepts import LANGUAGES, concepts
 from bot.starter.scenes import Painter, compose
@@ -177,6 +177,7 @@ class Trainer:
         plot = self._folder / "training.png"
         _plot(self._history, plot)
         target.mkdir(parents=True, exist_ok=True)
+        graphs.write(self._folder)
         for file in self._folder.iterdir():
             shutil.copy(file, target / file.name)
         files.write_sums(target)
