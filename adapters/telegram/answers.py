@@ -23,8 +23,9 @@ from telegram.error import BadRequest, TelegramError
 from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.files import is_there, names_a_file
+from adapters.telegram.ids import chat_id
 from adapters.telegram.places import Moved, Place, send
-from adapters.telegram.posts import Original, chat_id
+from adapters.telegram.posts import Original
 from bot.answers import Answer, Hit
 from bot.language import say
 from bot.memory import PhotoMemory

@@ -26,10 +26,11 @@ from adapters.telegram.buttons import Buttons
 from adapters.telegram.commands import Command, Commands, command_in, implied
 from adapters.telegram.files import fetch
 from adapters.telegram.groups import GROUPS, Groups
+from adapters.telegram.ids import PLATFORM, group_id
 from adapters.telegram.inline import Inline
 from adapters.telegram.members import Members
 from adapters.telegram.places import Place
-from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
+from adapters.telegram.posts import as_post, is_from_a_bot
 from adapters.telegram.token import NOT_KNOWN
 from adapters.telegram.updates import Updates
 from adapters.trouble import Trouble

@@ -16,10 +16,11 @@ from telegram import (
 from adapters.telegram import text
 from adapters.telegram.answers import Answers
 from adapters.telegram.groups import Groups
+from adapters.telegram.ids import person_id
 from adapters.telegram.members import Members
 from adapters.telegram.names import Names
 from adapters.telegram.places import ELSEWHERE, Place
-from adapters.telegram.posts import author_of, person_id, photo_of
+from adapters.telegram.posts import author_of, photo_of
 from adapters.wording import FORGET_ME, OPTED_IN, OPTED_OUT, ageing
 from bot.language import photos, say, speak
 from bot.memory import PhotoMemory
