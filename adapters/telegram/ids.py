@@ -1,0 +1,30 @@
+"""The core's ids of what is in Telegram, and links into it; needs no SDK."""
+
+from __future__ import annotations
+
+PLATFORM = "telegram"
+PREFIX = f"{PLATFORM}:"
+CHANNEL_IDS = "-100"
+"""What the Bot API writes before the ids of supergroups and channels
+(https://core.telegram.org/api/bots/ids)."""
+
+
+def group_id(chat: int) -> str:
+    """The core's id of a Telegram chat."""
+    return f"{PREFIX}{chat}"
+
+
+def chat_id(group: str) -> int:
+    """Telegram's id of a group of the core."""
+    return int(group.removeprefix(PREFIX))
+
+
+def person_id(sender: int) -> str:
+    """The core's id of a user, or of a chat that somebody speaks for."""
+    return f"{PREFIX}{sender}"
+
+
+def link_into(supergroup: int, message: int) -> str | None:
+    """Where members of a supergroup can see a message; other chats have no such links."""
+    bare = str(supergroup).removeprefix(CHANNEL_IDS)
+    return None if bare == str(supergroup) else f"https://t.me/c/{bare}/{message}"
