@@ -15,6 +15,7 @@ from telegram import (
 
 from adapters.telegram import text
 from adapters.telegram.answers import Answers
+from adapters.telegram.command_names import KNOWN
 from adapters.telegram.groups import Groups
 from adapters.telegram.ids import person_id
 from adapters.telegram.members import Members
@@ -30,10 +31,6 @@ SHOWN = 3
 STALE = timedelta(minutes=15)
 """Questions older than this, asked while the bot was away, are no longer answered."""
 DEEP_LINK = "group"
-KNOWN = (
-    *("find", "similar", "forget", "stats", "help", "start"),
-    *("name", "names", "unname", "which", "language", "optout", "optin"),
-)
 
 
 @dataclass(frozen=True, slots=True)
