@@ -77,7 +77,7 @@ def print_summary(summary: ImportSummary, notice: str | None) -> None:
     if summary.left_out:
         print(f"{summary.left_out} left out: forgotten before, too old, or by who opted out")
     if summary.replies:
-        print(f"{summary.replies} replies that say something about these photos")
+        print(f"replies that say something about these photos: {summary.replies}")
     for reason, where in _by_reason(summary.refused).items():
         for each in where[:MOST_ALIKE]:
             print(f"  {plain(each)}: {plain(reason)}")

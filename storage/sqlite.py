@@ -15,7 +15,6 @@ import aiosqlite
 from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
-    STAND_IN,
     Audience,
     Job,
     Model,
@@ -41,6 +40,7 @@ from storage.rows import row, rows, stored_photos, value
 from storage.scopes import SqliteScopes
 from storage.scrubbing import Scrubber
 from storage.searcher import Searcher
+from storage.stand_ins import SqliteStandIns, known_photo, stays
 from storage.vectors import from_blob, to_blob
 
 CACHE_MEGABYTES = 1024
@@ -68,6 +68,7 @@ class SqliteStore:
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
         self.people = SqlitePeople(self._db)
+        self.stand_ins = SqliteStandIns(self._db)
         self._scrubber = Scrubber(self._db, ("texts_index", "replies_index"))
 
     async def __aenter__(self) -> Self:
@@ -127,7 +128,7 @@ class SqliteStore:
     async def _remember_photo(
         self, db: aiosqlite.Connection, group: int, post: int, ref: PhotoRef
     ) -> tuple[int, bool]:
-        found, looks_anew = await _known_photo(db, post, ref)
+        found, looks_anew = await known_photo(db, post, ref)
         if found is None:
             photo = await value(
                 db,
@@ -162,7 +163,7 @@ class SqliteStore:
     ) -> tuple[PhotoRef, ...]:
         async with self._db.write() as db:
             photos = await _photos_of_post(db, group, channel, message)
-            dropped = [p for p in photos if keep is not None and not _stays(p.ref, keep)]
+            dropped = [p for p in photos if keep is not None and not stays(p.ref, keep)]
             post = await row(
                 db,
                 "UPDATE posts SET caption = ? WHERE channel = ? AND message = ?"
@@ -372,37 +373,6 @@ class SqliteStore:
                 (json.dumps(list(photos)), self._clock() + SOON),
             )
         return dict.fromkeys(Task, 0) | {Task(task): count for task, count in found}
-
-
-async def _known_photo(
-    db: aiosqlite.Connection, post: int, ref: PhotoRef
-) -> tuple[int | None, bool]:
-    """The photo of this post that `ref` is, with where it is to be had now; and whether it has to
-    be looked at anew. A stand-in never takes the place of what the platform itself has told, but
-    of what could not be had there."""
-    found = await row(
-        db,
-        "SELECT id, refused IS NOT NULL AND NOT final, key FROM photos WHERE post_id = ?1"
-        " AND (key = ?2 OR ?3 OR substr(key, 1, ?4) = ?5) ORDER BY key <> ?2, id",
-        (post, ref.key, ref.is_stand_in, len(STAND_IN), STAND_IN),
-    )
-    if found is None:
-        return None, False
-    photo, out_of_reach, key = found
-    if key != ref.key and ref.is_stand_in and not out_of_reach:
-        return photo, False
-    await db.execute(
-        "UPDATE photos SET platform = ?, key = ?, locator = ?, name = ? WHERE id = ?",
-        (ref.platform, ref.key, ref.locator, ref.name, photo),
-    )
-    if replaced := key != ref.key:  # by what may be another picture, since an edit
-        await db.execute("UPDATE texts SET text = '' WHERE photo_id = ?", (photo,))
-    return photo, replaced or bool(out_of_reach)
-
-
-def _stays(ref: PhotoRef, keep: Collection[str]) -> bool:
-    """Whether a photo is among those that its message still has."""
-    return ref.key in keep or (ref.is_stand_in and bool(keep))
 
 
 async def _end_jobs(db: aiosqlite.Connection, task: Task, photos: Iterable[int]) -> None:

@@ -54,9 +54,9 @@ class DiscordChannel:
         self._json = json
         guild, channel = (_object(facts.get(key)) for key in ("guild", "channel"))
         self._guild = whole_number(guild.get("id")) or 0
-        self._guild_name = clean(guild.get("name")).strip()
+        self.group_name = clean(guild.get("name")).strip()
         own = whole_number(channel.get("id"))
-        self.title = f"{self._guild_name} #{clean(channel.get('name')).strip()}"
+        self.title = f"{self.group_name} #{clean(channel.get('name')).strip()}"
         self._place = _place(own or 0, channel)
         self._is_local = local is not None
         self.group, self.why_not = local, ""
@@ -71,7 +71,7 @@ class DiscordChannel:
     @property
     def names(self) -> tuple[str, ...]:
         name = self.title.partition(" #")[2]
-        return (str(self._place.id), name, f"#{name}", self._guild_name, str(self._guild))
+        return (str(self._place.id), name, f"#{name}", self.group_name, str(self._guild))
 
     def read(self, message: Any) -> Iterator[Found]:
         number = whole_number(message.get("id")) if isinstance(message, dict) else None
@@ -118,7 +118,7 @@ class DiscordChannel:
         user = whole_number(author.get("id"))
         post = Post(
             group=self.group or "",
-            group_name=self._guild_name,
+            group_name=self.group_name,
             channel=self._channel,
             message=str(number),
             author="" if user is None else person_id(user),

@@ -48,6 +48,11 @@ class ChatReader(Protocol):
     def title(self) -> str: ...
 
     @property
+    def group_name(self) -> str:
+        """What people call the group that the chat is, or is a part of."""
+        ...
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What the chat may be chosen by, besides its title."""
         ...

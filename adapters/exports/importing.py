@@ -16,7 +16,8 @@ from adapters.exports.package import Package
 from adapters.exports.survey import Choice, Plan, Source, Step, steps
 from adapters.importing import ImportSummary, Progress, Watch
 from adapters.telegram.ids import PREFIX as TELEGRAM
-from adapters.telegram.ids import chat_id
+from adapters.telegram.ids import is_exported
+from bot.language import photos
 from bot.memory import PhotoMemory
 from bot.photos import PhotoRef, StoredPhoto, Task
 
@@ -68,7 +69,6 @@ class ExportImport:
 
     async def survey(self) -> None:
         """Read it through once. Raises SettingsError."""
-        self._choice = replace(self._choice, before=await self._moved())
         async with aclosing(self._steps()) as read:
             async for batch in read:
                 for step in batch:
@@ -158,21 +158,22 @@ class ExportImport:
     async def _expect(self, present: Mapping[str, str]) -> list[str]:
         """Groups that the bot isn't in are kept for a while, as if it had left them later on: so
         it greets them when it comes, and what nobody invites it to doesn't stay for ever."""
-        groups = {(c.reader.group or "", c.reader.title) for c in self._plan.chats if c.photos}
+        chats = (chat.reader for chat in self._plan.chats if chat.photos)
+        groups = {chat.group: chat.group_name for chat in chats if chat.group not in present}
         strangers = []
-        for group, title in sorted(groups):
-            if group not in present and self._choice.local is None:
+        for group, name in groups.items():
+            if group is not None and self._choice.local is None:
                 await self._memory.groups.leave(group, datetime.now(UTC) + EXPECTED)
                 strangers.append(
-                    f"the bot is not in {title} ({group}) yet: invite it within "
+                    f"the bot is not in {name} ({group}) yet: invite it within "
                     f"{EXPECTED.days} days, or its photos are forgotten again"
                 )
         return strangers
 
     async def _closing(self, done: _Done, strangers: list[str]) -> ImportSummary:
-        photos = await self._memory.photos(list(done.where))
-        refused = [(done.where[p.id], p.refused) for p in photos if p.refused is not None]
-        added = len(done.new) - sum(p.id in done.new for p in photos if p.refused is not None)
+        stored = await self._memory.photos(list(done.where))
+        refused = [(done.where[p.id], p.refused) for p in stored if p.refused is not None]
+        added = len(done.new) - sum(p.id in done.new for p in stored if p.refused is not None)
         summary = self._summary()
         summary.added = added
         summary.left_out = done.left_out
@@ -188,12 +189,17 @@ class ExportImport:
         for chat in self._plan.chats:
             if chat.counts:
                 where = f"{chat.reader.title} ({chat.reader.group})"
-                summary.places.append(f"{where}: {chat.photos} photos that can be read")
+                summary.places.append(f"{where}: {photos(chat.photos)}")
         return summary
 
     async def _known(self, found: Entry) -> list[StoredPhoto]:
         post = found.post
-        return await self._memory.posted(post.group, post.channel, post.message)
+        known = await self._memory.posted(post.group, post.channel, post.message)
+        if known or not is_exported(post.channel):
+            return known
+        alike = await self._memory.stand_ins.posted_at(post.group, post.author, post.posted_at)
+        here = self._plan.posts.get((post.group, post.channel), set())
+        return [p for p in alike if p.post.channel != post.channel or p.post.message not in here]
 
     def _is_new(self, group: str) -> bool:
         """Whether nobody knows its name better than the export, which may be old."""
@@ -201,16 +207,6 @@ class ExportImport:
 
     def _is_about_a_photo(self, said: Said) -> bool:
         return said.about in self._plan.posts.get((said.group, said.channel), ())
-
-    async def _moved(self) -> dict[str, str]:
-        """By group, the one channel that its posts from before it became a supergroup are in."""
-        found = {}
-        for group in await self._memory.groups.present(TELEGRAM):
-            now = str(chat_id(group.id))
-            others = [c for c in await self._memory.channels(group.id) if "/" not in c and c != now]
-            if len(others) == 1:
-                found[group.id] = others[0]
-        return found
 
     async def _steps(self) -> AsyncGenerator[list[Step]]:
         """All that is read, a batch at a time, in a thread."""

@@ -34,8 +34,6 @@ class Choice:
     """Names or ids of the chats that are meant; none: all."""
     us: str = ""
     """Our bot in Telegram, as a person: its answers are no memories."""
-    before: Mapping[str, str] = field(default_factory=dict)
-    """Of groups that became supergroups, the channel of their earlier posts."""
 
 
 @dataclass(slots=True)
@@ -153,7 +151,7 @@ def _chat(package: Package, source: Source, facts: Mapping[str, Any], choice: Ch
     if source.kind == "discord":
         reader = DiscordChannel(facts, package, source.name, choice.local)
     else:
-        reader = TelegramChat(facts, package, source.name, choice.local, choice.us, choice.before)
+        reader = TelegramChat(facts, package, source.name, choice.local, choice.us)
     wanted = {_folded(name) for name in choice.chats}
     names = {_folded(name) for name in (reader.title, *reader.names)}
     return ChatPlan(reader, not wanted or bool(wanted & names))

@@ -1,7 +1,8 @@
 """Telegram Desktop's exports ("Machine-readable JSON"), as the program writes them:
 Telegram/SourceFiles/export/output/export_output_json.cpp of telegramdesktop/tdesktop, and
 export/data/export_data_types.cpp for what ids mean. What it does not tell: which messages were sent
-as one album, which authors are bots, and the files' ids.
+as one album, which authors are bots, and the files' ids. Messages from before a group became a
+supergroup have ids below zero (kMigratedMessagesIdShift).
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ from adapters.exports.files import PLATFORM as EXPORT
 from adapters.exports.files import Exported, Kind
 from adapters.exports.package import Package, Unreadable, beside
 from adapters.telegram.command_names import KNOWN
-from adapters.telegram.ids import CHANNEL_IDS, PREFIX, group_id, link_into, person_id
+from adapters.telegram.ids import (
+    CHANNEL_IDS,
+    PREFIX,
+    exported,
+    group_id,
+    link_into,
+    person_id,
+)
 from bot.photos import STAND_IN, PhotoRef, Post
 
 SUPERGROUPS = ("private_supergroup", "public_supergroup")
 BASIC = "private_group"
 CHANNELS = ("private_channel", "public_channel")
-MIGRATED = -1_000_000_000
-"""Added to the ids of messages from before a group became a supergroup
-(kMigratedMessagesIdShift)."""
-BEFORE = "before"
 LARGEST_ALBUM = 10
 NOT_WRITTEN = re.compile(r"\((?:File|Photo) (?P<why>[^)]*)\)\Z")
 """What stands in a file's place if the program left it out."""
@@ -62,11 +66,9 @@ class TelegramChat:
         json: str,
         local: str | None = None,
         us: str = "",
-        before: Mapping[str, str] | None = None,
     ) -> None:
         """`json`: the file that it is in. `local`: the group of this machine that it goes into
-        instead of its own. `us`: our bot's id as a person. `before`: by group, the channel of
-        posts from before it became a supergroup, where it is known."""
+        instead of its own. `us`: our bot's id as a person."""
         self._package = package
         self._json = json
         self._us = us
@@ -78,8 +80,11 @@ class TelegramChat:
         self._is_local = local is not None
         if local is None:
             self._choose_group()
-        self._before = (before or {}).get(group_id(self._chat), f"{self._chat}/{BEFORE}")
         self._held: list[_Waiting] = []
+
+    @property
+    def group_name(self) -> str:
+        return self.title
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -204,11 +209,11 @@ class TelegramChat:
         return self._kind in SUPERGROUPS and number > 0
 
     def _place(self, number: int) -> tuple[str, str]:
-        """The channel and the id that live posts have."""
-        channel, id_ = str(self._chat), number
-        if number < 0:
-            channel, id_ = self._before, number - MIGRATED
-        return f"{PREFIX}{channel}" if self._is_local else channel, str(id_)
+        """The channel and the id that live posts have, where the bot has the same."""
+        channel = str(self._chat)
+        if number < 0 or self._kind not in SUPERGROUPS:
+            channel = exported(self._chat)
+        return f"{PREFIX}{channel}" if self._is_local else channel, str(number)
 
     def _file(self, written: str) -> str:
         if left_out := NOT_WRITTEN.search(written):

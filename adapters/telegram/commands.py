@@ -147,7 +147,10 @@ class Commands:
             said = target is not None and await self._forget_said(place.group, message, target)
             await self._answers.say(place, say("Forgotten.") if said else say(text.FORGET_HOW))
         else:
-            known = await self._memory.copies(await self._groups.now(place.group), ref)
+            group = await self._groups.now(place.group)
+            known = await self._memory.copies(group, ref)
+            if not known and (shown := await self._answers.media.behind(group, target)) is not None:
+                known = [shown]
             here = (str(target.chat.id), str(target.message_id))
             posts = [p.post for p in known if (p.post.channel, p.post.message) == here]
             posts = posts or [photo.post for photo in known]

@@ -28,3 +28,15 @@ def link_into(supergroup: int, message: int) -> str | None:
     """Where members of a supergroup can see a message; other chats have no such links."""
     bare = str(supergroup).removeprefix(CHANNEL_IDS)
     return None if bare == str(supergroup) else f"https://t.me/c/{bare}/{message}"
+
+
+def exported(chat: int) -> str:
+    """The channel of posts that are known from an export alone, whose message numbers aren't the
+    bot's: in basic groups each account has its own (https://core.telegram.org/api/updates,
+    "common message box"), also after they became supergroups."""
+    return f"{chat}/export"
+
+
+def is_exported(channel: str) -> bool:
+    """Whether its message numbers say nothing to the bot."""
+    return channel.endswith("/export")
