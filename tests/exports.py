@@ -3,6 +3,7 @@ documented by the programs' sources, which adapters/exports names."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 from dataclasses import dataclass, field
@@ -10,6 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from adapters.exports.importing import ExportImport
+from adapters.exports.package import open_package
+from adapters.exports.survey import Choice, sources_of
+from adapters.importing import ImportSummary
+from bot.decoder import Decoder
+from bot.memory import PhotoMemory
+from bot.model_state import ModelState
+from bot.ports import PhotoStore
 from tests.pictures import photo
 
 NOT_INCLUDED = "(File not included. Change data exporting settings to download.)"
@@ -30,11 +39,11 @@ class TelegramExport:
 
     @property
     def group(self) -> str:
-        return f"telegram:-100{self.id}"
+        return f"telegram:{self.channel}"
 
     @property
     def channel(self) -> str:
-        return f"-100{self.id}"
+        return f"-{self.id}" if self.kind == "private_group" else f"-100{self.id}"
 
     def say(self, text: Any = "", who: int = 1, name: str = "Ann", **more: Any) -> int:
         """A message; a minute after the one before, unless it has a time of its own."""
@@ -61,7 +70,7 @@ class TelegramExport:
         """A photo, compressed by Telegram as most are."""
         number = more.get("id", self.next_id)
         path = f"photos/photo_{number}@03-05-2021_12-00-00.jpg"
-        self.files[path] = photo(number) if data is None else data
+        self.files[path] = photo(abs(number)) if data is None else data
         return self.say(caption, photo=path, width=320, height=240, **more)
 
     def file(self, name: str, mime: str, data: bytes, caption: str = "", **more: Any) -> int:
@@ -212,6 +221,25 @@ class DiscordExport:
 
     def write(self, folder: Path) -> Path:
         return _write(folder, {self.file_name: _json(self.facts())}, self.files)
+
+
+async def imported(
+    memory: PhotoMemory, path: Path, choice: Choice | None = None, dry: bool = False
+) -> ImportSummary:
+    """What `python -m bot import` does, without looking at the photos."""
+    with contextlib.closing(open_package(path)) as package:
+        work = ExportImport(memory, package, sources_of(package), choice or Choice())
+        await work.survey()
+        return await (work.look(_silent) if dry else work.run(tuple, _silent))
+
+
+def memory_of(store: PhotoStore, **more: Any) -> PhotoMemory:
+    """A memory that nothing is decoded in."""
+    return PhotoMemory(store, ModelState("none", None, "There is none."), {}, Decoder(), **more)
+
+
+def _silent(done: int, total: int) -> None:
+    assert 0 <= done <= total
 
 
 def zipped(folder: Path, inside: str = "") -> Path:

@@ -129,7 +129,8 @@ class ExportImport:
             protected = any(photo.post.protected for photo in known)
             post = replace(post, spoiler=spoiler, protected=protected)
         post = replace(post, group_name=post.group_name if self._is_new(post.group) else "")
-        if all(_is_settled(ref, _of(ref, known)) for ref in post.photos):
+        elsewhere = bool(known) and known[0].post.channel != post.channel
+        if elsewhere or all(_is_settled(ref, _of(ref, known)) for ref in post.photos):
             ids = [stored.id for ref in post.photos if (stored := _of(ref, known)) is not None]
         else:
             remembered = await self._memory.remember(post)

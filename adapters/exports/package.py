@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import stat
 import threading
@@ -158,14 +157,17 @@ def beside(package: Package, json: str, written: str) -> str:
         raise Unreadable(AN_ADDRESS)
     if written.startswith(("/", "\\")) or _DRIVE.match(written):
         raise Unreadable(OUTSIDE)
+    why = NOT_HERE
     for candidate in dict.fromkeys((written, written.replace("\\", "/"))):  # as Windows has it
         name = _within(PurePosixPath(json).parent, candidate)
         if name is None:
             raise Unreadable(OUTSIDE)
-        with contextlib.suppress(Unreadable):
+        try:
             package.size(name)
             return name
-    raise Unreadable(NOT_HERE)
+        except Unreadable as error:
+            why = str(error)
+    raise Unreadable(why)
 
 
 def read(package: Package, name: str, most: int) -> bytes:
