@@ -43,7 +43,7 @@ class TelegramExport:
 
     @property
     def channel(self) -> str:
-        return f"-{self.id}" if self.kind == "private_group" else f"-100{self.id}"
+        return str(-self.id if self.kind == "private_group" else -(10**12) - self.id)
 
     def say(self, text: Any = "", who: int = 1, name: str = "Ann", **more: Any) -> int:
         """A message; a minute after the one before, unless it has a time of its own."""

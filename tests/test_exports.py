@@ -170,21 +170,21 @@ async def test_of_an_account_the_groups_come_and_the_rest_is_listed(
     tmp_path: Path, store: SqliteStore, memory: PhotoMemory
 ) -> None:
     kinds = {
-        "private_supergroup": TelegramExport("Family", id=11),
+        "private_supergroup": TelegramExport("Family", id=1000000011),
         "private_group": TelegramExport("Cousins", "private_group", 12),
         "personal_chat": TelegramExport("Bob", "personal_chat", 13),
         "public_channel": TelegramExport("News", "public_channel", 14),
     }
-    left = TelegramExport("Old friends", "public_supergroup", 15)
+    left = TelegramExport("Old friends", "public_supergroup", 1000000015)
     for chat in (*kinds.values(), left):
         chat.photo("cake")
     account = TelegramAccount(list(kinds.values()), [left]).write(tmp_path / "export")
     summary = await imported(memory, account)
     posts = [stored.post for stored in await all_photos(store)]
     assert [(post.group, post.link) for post in posts] == [
-        ("telegram:-10011", "https://t.me/c/11/1"),
+        ("telegram:-1001000000011", "https://t.me/c/1000000011/1"),
         ("telegram:-12", None),
-        ("telegram:-10015", "https://t.me/c/15/1"),
+        ("telegram:-1001000000015", "https://t.me/c/1000000015/1"),
     ]
     assert posts[1].channel == "-12/export", "in basic groups each account has its own numbers"
     assert [where for where, _ in summary.refused] == ["Bob", "News"]
@@ -202,7 +202,7 @@ async def test_from_before_a_supergroup_messages_keep_apart(
     basic = TelegramExport("Family", "private_group", 55)
     basic.photo("as a basic group", id=7)
     await imported(memory, basic.write(tmp_path / "then"))
-    chat = TelegramExport(id=77)
+    chat = TelegramExport(id=1000000077)
     chat.photo("as a basic group", id=7 - 1_000_000_000, at=START + timedelta(minutes=7))
     chat.photo("as a supergroup", id=7)
     await memory.groups.move(basic.group, chat.group)

@@ -21,8 +21,8 @@ from adapters.exports.files import Exported, Kind
 from adapters.exports.package import Package, Unreadable, beside
 from adapters.telegram.command_names import KNOWN
 from adapters.telegram.ids import (
-    CHANNEL_IDS,
     PREFIX,
+    channel_id,
     exported,
     group_id,
     link_into,
@@ -93,7 +93,7 @@ class TelegramChat:
     def _chat_id(self) -> int:
         bare = self._bare or 0
         if self._kind in (*SUPERGROUPS, *CHANNELS):
-            return int(f"{CHANNEL_IDS}{abs(bare)}")
+            return channel_id(abs(bare))
         return -abs(bare) if self._kind == BASIC else bare
 
     def _choose_group(self) -> None:
@@ -250,8 +250,9 @@ def _author(message: Mapping[str, Any]) -> tuple[str, str]:
     found = _SENDER.fullmatch(clean(message.get("from_id")))
     if found is None:
         return "", name
-    sign = {"user": "", "chat": "-", "channel": CHANNEL_IDS}[found[1]]
-    return person_id(int(f"{sign}{found[2]}")), name
+    kind, bare = found[1], int(found[2])
+    id_ = {"user": bare, "chat": -bare, "channel": channel_id(bare)}[kind]
+    return person_id(id_), name
 
 
 def _words(message: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
-    InputFile,
     InputMediaDocument,
     InputMediaPhoto,
     LinkPreviewOptions,
@@ -24,7 +23,7 @@ from telegram.error import BadRequest, TelegramError
 from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.files import is_there, names_a_file
-from adapters.telegram.media import Media, is_imported
+from adapters.telegram.media import Media, as_input, is_imported
 from adapters.telegram.past import Past
 from adapters.telegram.places import Moved, Place, send
 from adapters.telegram.recognising import recognise
@@ -124,7 +123,7 @@ class Answers:
         self,
         place: Place,
         hits: Sequence[Hit],
-        files: Sequence[str | InputFile],
+        files: Sequence[str | bytes],
         numbers: Mapping[int, int],
         kind: str | None,
     ) -> bool:
@@ -136,10 +135,11 @@ class Answers:
             words: dict[str, Any] = {}
             if (hit is hits[0]) if kind == "photo" else (hit is hits[-1]):
                 words = {"caption": caption, "parse_mode": ParseMode.HTML}
+            given = as_input(hit, file, in_album=True)
             if kind == "photo":
-                media.append(InputMediaPhoto(file, has_spoiler=hit.photo.post.spoiler, **words))
+                media.append(InputMediaPhoto(given, has_spoiler=hit.photo.post.spoiler, **words))
             else:
-                media.append(InputMediaDocument(file, **words))
+                media.append(InputMediaDocument(given, **words))
         try:
             messages = await send(
                 self._bot.send_media_group,
@@ -172,10 +172,10 @@ class Answers:
             to = ReplyParameters(int(post.message), allow_sending_without_reply=False)
         if kind == "photo":
             method: Any = self._bot.send_photo
-            content |= {"photo": file, "has_spoiler": post.spoiler}
+            content |= {"photo": as_input(hit, file), "has_spoiler": post.spoiler}
         else:
             method = self._bot.send_document
-            content |= {"document": file}
+            content |= {"document": as_input(hit, file)}
         try:
             message = await send(method, place, self._moved, to, **content)
         except BadRequest as error:

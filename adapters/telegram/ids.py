@@ -4,9 +4,10 @@ from __future__ import annotations
 
 PLATFORM = "telegram"
 PREFIX = f"{PLATFORM}:"
-CHANNEL_IDS = "-100"
-"""What the Bot API writes before the ids of supergroups and channels
-(https://core.telegram.org/api/bots/ids)."""
+CHANNEL_IDS = -1_000_000_000_000
+"""The Bot API counts supergroups and channels down from here
+(https://core.telegram.org/api/bots-ids); ids have ten digits, so that it looks like -100 before
+them."""
 
 
 def group_id(chat: int) -> str:
@@ -24,9 +25,14 @@ def person_id(sender: int) -> str:
     return f"{PREFIX}{sender}"
 
 
+def channel_id(bare: int) -> int:
+    """The Bot API's id of a supergroup or channel, of which apps know the bare number."""
+    return CHANNEL_IDS - bare
+
+
 def link_into(supergroup: int, message: int) -> str | None:
     """Where members of a supergroup can see a message; other chats have no such links."""
-    bare = str(supergroup).removeprefix(CHANNEL_IDS)
+    bare = str(supergroup).removeprefix("-100")
     return None if bare == str(supergroup) else f"https://t.me/c/{bare}/{message}"
 
 

@@ -37,7 +37,7 @@ class Media:
         self._shown: OrderedDict[str, int] = OrderedDict()
         """What an answer shows, by the identity that its copy has in Telegram."""
 
-    async def of(self, hit: Hit) -> tuple[Kind, str | InputFile] | None:
+    async def of(self, hit: Hit) -> tuple[Kind, str | bytes] | None:
         """How to send it; None where it can't be sent now, since its export is away or it is too
         large for a bot."""
         if not is_imported(hit.photo.ref):
@@ -55,7 +55,7 @@ class Media:
             kind = "document"
         if len(data) > LARGEST_FILE:
             return None
-        return kind, InputFile(data, hit.photo.ref.name or "photo.jpg")
+        return kind, data
 
     def known(self, hit: Hit) -> tuple[Kind, str] | None:
         """How to send it without its bytes."""
@@ -96,6 +96,13 @@ class Media:
         here = str(message.chat.id)
         known = await self._memory.posted(group, here, found.pop())
         return next((photo for photo in known if photo.post.link is not None), None)
+
+
+def as_input(hit: Hit, file: str | bytes, in_album: bool = False) -> str | InputFile:
+    """What the SDK takes for a file id or bytes."""
+    if isinstance(file, str):
+        return file
+    return InputFile(file, hit.photo.ref.name or "photo.jpg", attach=in_album)
 
 
 def is_imported(ref: PhotoRef) -> bool:
