@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from bot.errors import SettingsError
+from bot.language import to_say
 
 DEEPEST = 2
 """Folders between the top of a package and the files that say what was written."""
@@ -21,11 +22,11 @@ written as JSON pack to a twentieth."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
-NOT_HERE = "its file is not in the export"
-OUTSIDE = "its path leads out of the export"
+NOT_HERE = to_say("its file is not in the export")
+OUTSIDE = to_say("its path leads out of the export")
 AN_ADDRESS = "its file is not in the export, which holds an address only (export with the media)"
-ENCRYPTED = "its file is encrypted"
-DAMAGED_ZIP = "the zip is damaged there"
+ENCRYPTED = to_say("its file is encrypted")
+DAMAGED_ZIP = to_say("the zip is damaged there")
 
 UNREADABLE = (OSError, BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 """What reading a file of a package raises: of a zip also for passwords and unknown packing."""
