@@ -331,6 +331,10 @@ class ReplyStore(Protocol):
         words now (none: nothing any more). Returns how many photos it is about."""
         ...
 
+    async def heard(self, group: str, channel: str, messages: Collection[str]) -> frozenset[str]:
+        """Those of these messages whose words are kept."""
+        ...
+
     async def unsay(self, group: str, channel: str, messages: Collection[str]) -> int:
         """These messages are gone, and what they said with them; about how many photos."""
         ...

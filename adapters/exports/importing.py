@@ -112,8 +112,7 @@ class ExportImport:
                     if isinstance(found, Entry):
                         await self._keep(found, done)
                         seen += len(found.files)
-                    elif isinstance(found, Said):
-                        await self._hear(found, done)
+                await self._hear([found for _, found in batch if isinstance(found, Said)], done)
                 await watch.saw(seen, done.where)
         for said in done.late:
             done.replies += await self._hear_now(said)
@@ -140,13 +139,19 @@ class ExportImport:
         for photo, name in zip(ids, found.files, strict=False):
             done.where.setdefault(photo, name)
 
-    async def _hear(self, said: Said, done: _Done) -> None:
-        if not self._is_about_a_photo(said):
-            return
-        heard = await self._hear_now(said)
-        done.replies += heard
-        if not heard and not self._refuses[said.author] and len(done.late) < MOST_LATE:
-            done.late.append(said)
+    async def _hear(self, batch: list[Said], done: _Done) -> None:
+        """Keep those that are about photos; what was kept before is not written again."""
+        about = [said for said in batch if self._is_about_a_photo(said)]
+        places: dict[tuple[str, str], list[Said]] = {}
+        for said in about:
+            places.setdefault((said.group, said.channel), []).append(said)
+        for where, here in places.items():
+            known = await self._memory.replies.heard(*where, [said.message for said in here])
+            for said in here:
+                heard = said.message in known or await self._hear_now(said)
+                done.replies += heard
+                if not heard and not self._refuses[said.author] and len(done.late) < MOST_LATE:
+                    done.late.append(said)
 
     async def _hear_now(self, said: Said) -> bool:
         """Whether there is a photo that it is about, and may be kept by who said it."""

@@ -136,7 +136,7 @@ class TelegramChat:
             return
         posts = [(each.post, each.file) for each in album]
         if len(album) > 1:
-            name = f"{STAND_IN}{album[0].number}"
+            name = album[0].post.photos[0].key
             posts = [(replace(post, album=name), file) for post, file in posts]
             lost = [post.caption for post, file in posts if file is None and post.caption]
             kept = [post.caption for post, file in posts if file is not None and post.caption]
