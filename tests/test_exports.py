@@ -19,7 +19,7 @@ from adapters.exports.entries import Entry
 from adapters.exports.files import ExportFiles
 from adapters.exports.package import open_package
 from adapters.exports.survey import Choice, sources_of, steps
-from bot.errors import PhotoGone, SettingsError
+from bot.errors import FetchFailed, SettingsError
 from bot.images import MAX_BYTES
 from bot.memory import PhotoMemory
 from bot.photos import EVERYONE, PhotoRef, Post, Query, StoredPhoto
@@ -121,7 +121,7 @@ async def test_a_zip_is_read_where_it_is(
     with closing(files):
         assert await files.fetch(stored.ref) == photo(1), "it is where it was imported from last"
         archive.unlink()
-        with pytest.raises(PhotoGone):
+        with pytest.raises(FetchFailed, match="import it again"):
             await files.fetch(stored.ref)
     await imported(memory, folder)
     (stored,) = await all_photos(store)

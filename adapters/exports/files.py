@@ -58,8 +58,8 @@ class ExportFiles:
     def _read(self, photo: Exported) -> bytes:
         try:
             return self._opened.read(photo.package, photo.file, self._most + 1)
-        except (FileNotFoundError, NotADirectoryError):
-            raise PhotoGone(AWAY) from None
+        except (FileNotFoundError, NotADirectoryError):  # a disk may only be unplugged
+            raise FetchFailed(AWAY) from None
         except Unreadable as error:
             raise PhotoGone(str(error)) from None
         except OSError as error:
