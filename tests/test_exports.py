@@ -102,6 +102,8 @@ async def test_a_telegram_export_becomes_what_the_bot_would_have_seen(
     assert await found(memory, chat.group, "strawberries") == ["2"]
     files = ExportFiles(MAX_BYTES)
     assert await files.fetch(first.ref) == photo(2)
+    assert await memory.groups.meet(_family(chat))
+    assert [group.name for group in await memory.groups.of("telegram:1")] == ["Family"]
     again = await imported(memory, tmp_path / "export")
     assert (again.added, again.known) == (0, 4)
     assert len(await all_photos(store)) == 4
@@ -284,6 +286,16 @@ async def test_without_media_nothing_comes_and_all_is_listed(
         "these are direct messages: use --group, if they are to be kept",
         *["its file is not in the export, which holds an address only"] * 2,
     ]
+
+
+def test_paths_may_be_written_on_windows(tmp_path: Path) -> None:
+    channel = DiscordExport()
+    channel.photo("cake")
+    (name,) = channel.files
+    (attachment,) = channel.messages[0]["attachments"]
+    attachment["url"] = name.replace("/", "\\")
+    (entry,) = entries(channel.write(tmp_path / "export"))
+    assert entry.files == (name,)
 
 
 async def test_into_a_group_of_this_machine(

@@ -16,10 +16,10 @@ from adapters.exports.package import Package
 from adapters.exports.survey import Choice, Plan, Source, Step, steps
 from adapters.importing import ImportSummary, Progress, Watch
 from adapters.telegram.ids import PREFIX as TELEGRAM
-from adapters.telegram.ids import is_exported
+from adapters.telegram.ids import chat_id, is_exported
 from bot.language import photos
 from bot.memory import PhotoMemory
-from bot.photos import PhotoRef, StoredPhoto, Task
+from bot.photos import PhotoRef, Post, StoredPhoto, Task
 
 AT_ONCE = 200
 """Messages that are read between two looks at what else is to be done."""
@@ -61,6 +61,7 @@ class ExportImport:
         self._plan = Plan()
         self._refuses: dict[str, bool] = {}
         self._titles: dict[str, str] = {}
+        self._seen: set[tuple[str, str]] = set()
 
     @property
     def files(self) -> Mapping[str, Mapping[str, str]]:
@@ -136,8 +137,19 @@ class ExportImport:
             done.new.update(remembered.added)
             ids = [*remembered.added, *remembered.known]
             done.left_out += len(post.photos) - len(ids)
+            if remembered.added:
+                await self._see(post)
         for photo, name in zip(ids, found.files, strict=False):
             done.where.setdefault(photo, name)
+
+    async def _see(self, post: Post) -> None:
+        """Who posted in a Telegram group may ask for its photos in private: whether they are still
+        in it is asked then."""
+        if not post.author.startswith(TELEGRAM) or not post.group.startswith(TELEGRAM):
+            return
+        if chat_id(post.author) > 0 and (post.group, post.author) not in self._seen:
+            await self._memory.groups.see(post.group, post.author)
+            self._seen.add((post.group, post.author))
 
     async def _hear(self, batch: list[Said], done: _Done) -> None:
         """Keep those that are about photos; what was kept before is not written again."""
@@ -222,7 +234,15 @@ class ExportImport:
             return list(itertools.islice(reading, AT_ONCE))
 
         try:
-            while read := await asyncio.to_thread(batch):
+            while True:
+                reads = asyncio.create_task(asyncio.to_thread(batch))
+                try:
+                    read = await asyncio.shield(reads)
+                except asyncio.CancelledError:
+                    await asyncio.wait([reads])  # a generator that runs can't be closed
+                    raise
+                if not read:
+                    break
                 yield read
         finally:
             reading.close()
