@@ -69,6 +69,8 @@ class Post:
     spoiler: bool = False
     protected: bool = False
     """It may be shown where it was posted only."""
+    is_numbered: bool = True
+    """Whether `message` is what the platform calls it; else author and time tell it. Not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,13 @@ from storage.rows import row, rows, stored_photos, value
 from storage.scopes import SqliteScopes
 from storage.scrubbing import Scrubber
 from storage.searcher import Searcher
-from storage.stand_ins import SqliteStandIns, known_photo, stays
+from storage.stand_ins import (
+    SqliteStandIns,
+    forbid_moments,
+    is_forbidden_moment,
+    known_photo,
+    stays,
+)
 from storage.vectors import from_blob, to_blob
 
 CACHE_MEGABYTES = 1024
@@ -97,6 +103,8 @@ class SqliteStore:
             if await is_forbidden(db, group, post.channel, post.message) or await refuses(
                 db, post.author
             ):
+                return Remembered((), ())
+            if await is_forbidden_moment(db, group, post):
                 return Remembered((), ())
             post_id = await value(
                 db,
@@ -183,6 +191,9 @@ class SqliteStore:
             if group_id is None:
                 return ()
             await forbid(db, group_id, [(channel, message)])
+            known = "SELECT id FROM posts WHERE channel = ? AND message = ? AND group_id = ?"
+            ids = await rows(db, known, (channel, message, group_id))
+            await forbid_moments(db, group_id, [post for (post,) in ids])
             post = await row(
                 db,
                 "DELETE FROM posts WHERE channel = ? AND message = ? AND group_id = ?"

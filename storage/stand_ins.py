@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import UTC, datetime
 
@@ -9,7 +10,8 @@ import aiosqlite
 
 from bot.photos import STAND_IN, PhotoRef, Post, StoredPhoto
 from storage.connection import Database
-from storage.rows import row, stored_photos, value
+from storage.forgotten import forbid, is_forbidden
+from storage.rows import row, rows, stored_photos, value
 
 
 class SqliteStandIns:
@@ -47,6 +49,24 @@ class SqliteStandIns:
                     (post.channel, post.message, post.link, found),
                 )
         return found is not None
+
+
+async def forbid_moments(db: aiosqlite.Connection, group: int, posts: Collection[int]) -> None:
+    """These posts, which are about to be forgotten, aren't remembered by author and time either."""
+    told = await rows(
+        db,
+        "SELECT author, posted_at FROM posts WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(posts)),),
+    )
+    await forbid(db, group, [(author, at) for author, at in told])
+
+
+async def is_forbidden_moment(db: aiosqlite.Connection, group: int, post: Post) -> bool:
+    """Whether something that its author posted then was forgotten, and it can't be told what."""
+    if post.is_numbered:
+        return False
+    at = post.posted_at.astimezone(UTC).isoformat()
+    return await is_forbidden(db, group, post.author, at)
 
 
 async def known_photo(

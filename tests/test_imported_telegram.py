@@ -136,6 +136,25 @@ async def test_in_basic_groups_who_and_when_tell_what_is_the_same(tmp_path: Path
         assert len(await remembered(at)) == 3
 
 
+async def test_what_was_forgotten_in_a_basic_group_does_not_come_back(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        cousins = at.group("Cousins", at.ann, at.bob, kind="group")
+        await at.world.bot_sends(cousins)
+        first = at.world.post_photo(cousins, at.ann, photo(1), "cake")
+        at.world.clock = lambda: time.time() + 60
+        second = at.world.post_photo(cousins, at.ann, photo(2), "pie")
+        at.world.clock = lambda: time.time() + 120
+        third = at.world.post_photo(cousins, at.ann, photo(3), "tart")
+        at.world.pending.pop()  # it isn't told of that one
+        (said,) = await at.asks(at.ann, "/forget", chat=cousins, reply_to=first)
+        assert said.text == "Forgotten."
+        await at.memory.forget_person(f"telegram:{cousins.id}", f"telegram:{at.ann.id}")
+        assert await at.remembered() == 0
+        export = export_of(cousins, first, second, third, shift=5000)
+        summary = await imported(at.memory, export.write(tmp_path / "export"))
+        assert (summary.added, summary.left_out) == (1, 2)
+
+
 async def test_an_imported_photo_is_shown_with_its_link_and_sent_once(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         messages = [unseen(at, "cake", n) for n in range(3)]

@@ -25,6 +25,7 @@ from adapters.telegram.ids import (
     channel_id,
     exported,
     group_id,
+    is_exported,
     link_into,
     person_id,
 )
@@ -188,6 +189,7 @@ class TelegramChat:
             if self._kind in SUPERGROUPS and number > 0
             else None,
             spoiler=message.get("media_spoiler") is True,
+            is_numbered=not is_exported(channel),
         )
         run = (author, posted_at, message.get("forwarded_from"), kind)
         question = (bool(self._us) and author == self._us) or _command(message) in KNOWN
