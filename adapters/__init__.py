@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, Self
 
+from adapters.telegram.ids import person_id
 from bot.memory import PhotoMemory
 from bot.ports import ChatAdapter
 from bot.settings import Settings
@@ -55,6 +56,13 @@ def chats(settings: Settings, memory: PhotoMemory) -> list[LiveChat]:
             )
         )
     return found
+
+
+def telegram_bot(settings: Settings) -> str:
+    """Our bot in Telegram, as a person; a token begins with its id
+    (https://core.telegram.org/bots/api#authorizing-your-bot)."""
+    number = settings.telegram_token.partition(":")[0]
+    return person_id(int(number)) if number.isdecimal() else ""
 
 
 TokenCheck = Callable[[], Awaitable[str]]

@@ -94,6 +94,11 @@ def photo_files(folder: Path) -> list[Path]:
     return sorted(path for path in _walk(folder.absolute()) if _looks_like_photo(path))
 
 
+def is_full_of_photos(folder: Path) -> bool:
+    """Whether there is a photo in a folder itself. Raises OSError."""
+    return folder.is_dir() and any(_looks_like_photo(path) for path in folder.iterdir())
+
+
 def look_at(path: Path) -> Found:
     """Read a file once to know it again. Raises OSError."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from bot import __version__, settings
-from bot.errors import ShoeboxError
+from bot.errors import SettingsError, ShoeboxError
 from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks
 from bot.settings import Settings
 
@@ -69,12 +69,36 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("demo", help="a web chat with a group full of drawings, to try /find in")
 
-    importing = commands.add_parser("import", help="remember every photo in a folder")
-    importing.add_argument("folder", type=Path, metavar="FOLDER")
-    importing.add_argument(
-        "--group", required=True, metavar="NAME", help="the group that gets them"
+    importing = commands.add_parser(
+        "import",
+        help="remember the photos in a folder, or in an export of Telegram or Discord",
+        description="Telegram Desktop's result.json and DiscordChatExporter's JSON are understood, "
+        "in their folder or in a zip, and folders of photos.",
     )
-    importing.add_argument("--author", default="", metavar="NAME", help="who is said to post them")
+    importing.add_argument("path", type=Path, metavar="PATH", help="a folder or a zip")
+    importing.add_argument(
+        "--group",
+        default=None,
+        metavar="NAME",
+        help="the group of this machine that gets them; without it each chat of an export goes "
+        "into its own group",
+    )
+    importing.add_argument(
+        "--author", default="", metavar="NAME", help="who is said to post a folder's photos"
+    )
+    importing.add_argument(
+        "--chat",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this chat of an export, by name or id; can be said several times",
+    )
+    importing.add_argument(
+        "--dry-run", action="store_true", help="only say what would be imported, keep nothing"
+    )
+    importing.add_argument(
+        "--report", type=Path, metavar="FILE", help="write down all that was refused, and why"
+    )
 
     finding = commands.add_parser("find", help="the same answer as in the chat")
     finding.add_argument(
@@ -200,17 +224,24 @@ def _finish(work: Coroutine[Any, Any, T]) -> T:
 def _import(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
+    if options.group is not None and not options.group.strip():
+        raise SettingsError("a group's name needs at least one character")
+    order = app.ImportOrder(
+        options.path,
+        options.group or "",
+        options.author.strip(),
+        tuple(options.chat),
+        options.dry_run,
+    )
     summary, notice = _finish(
-        app.import_folder(
-            chosen,
-            options.folder,
-            options.group,
-            options.author.strip(),
-            terminal.import_bar(),
-            terminal.download_bar(),
-        )
+        app.import_from(chosen, order, terminal.import_bar(), terminal.download_bar())
     )
     terminal.print_summary(summary, notice)
+    if options.report is not None:
+        try:
+            terminal.write_report(summary, options.report)
+        except OSError as error:
+            raise ShoeboxError(f"{options.report} can't be written: {error.strerror}") from None
     return 0
 
 

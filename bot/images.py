@@ -10,7 +10,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import numpy as np
@@ -41,6 +41,10 @@ BLANK_DEVIATION = 3.0
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "TIFF", "BMP")
 _SVG_MARKS = (b"<svg", b"<!DOCTYPE svg")
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
+_TIMES = (
+    (ExifTags.Base.DateTimeOriginal, ExifTags.Base.OffsetTimeOriginal),
+    (ExifTags.Base.DateTimeDigitized, ExifTags.Base.OffsetTimeDigitized),
+)
 
 
 def for_encoder(data: bytes, spec: ImageSpec) -> Pixels:
@@ -77,7 +81,8 @@ def preview(data: bytes, longest: int) -> bytes:
 
 
 def taken_at(data: bytes) -> datetime | None:
-    """When the camera says the photo was taken (EXIF 2.32, DateTimeOriginal and its offset).
+    """When the camera says the photo was taken, or the scanner that it was scanned (EXIF 2.32,
+    DateTimeOriginal or DateTimeDigitized, and its offset or that of all times of the file).
 
     Cameras that name no offset mean their own place, which is taken to be this machine's.
     """
@@ -87,13 +92,22 @@ def taken_at(data: bytes) -> datetime | None:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
-        text = str(tags.get(ExifTags.Base.DateTimeOriginal, "")).strip("\0 ")
-        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
-        offset = str(tags.get(ExifTags.Base.OffsetTimeOriginal, "")).strip("\0 ")
-        if _OFFSET.fullmatch(offset):
-            return datetime.fromisoformat(f"{moment.isoformat()}{offset}")
-        return moment.astimezone()
     except Exception:  # decoders raise anything on bytes that were made to break them
+        return None
+    return next((moment for pair in _TIMES if (moment := _moment(tags, *pair))), None)
+
+
+def _moment(tags: Mapping[int, object], time: int, offset: int) -> datetime | None:
+    """One of a file's times, in the zone that it names."""
+    try:
+        text = str(tags.get(time, "")).strip("\0 ")
+        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
+        for tag in (offset, ExifTags.Base.OffsetTime):
+            zone = str(tags.get(tag, "")).strip("\0 ")
+            if _OFFSET.fullmatch(zone):
+                return datetime.fromisoformat(f"{moment.isoformat()}{zone}")
+        return moment.astimezone()
+    except (ValueError, OverflowError, OSError):
         return None
 
 

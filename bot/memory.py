@@ -17,7 +17,16 @@ from bot.model_state import ModelState
 from bot.originals import fetch
 from bot.pace import Pace
 from bot.photos import PhotoRef, Post, Query, Remembered, StoredPhoto, Task
-from bot.ports import ChatAdapter, Encoder, GroupStore, PeopleStore, PhotoStore, ReplyStore
+from bot.ports import (
+    ChatAdapter,
+    Encoder,
+    GroupStore,
+    PeopleStore,
+    PhotoStore,
+    ReplyStore,
+    ScopeStore,
+    StandInStore,
+)
 
 POSTS_AT_ONCE = 200
 """That are forgotten in one transaction, so that nobody waits long for it."""
@@ -72,6 +81,16 @@ class PhotoMemory:
     def people(self) -> PeopleStore:
         """What single people can have forgotten, and refuse to have kept."""
         return self._store.people
+
+    @property
+    def scopes(self) -> ScopeStore:
+        """What lies within groups, of which an audience sees a part."""
+        return self._store.scopes
+
+    @property
+    def stand_ins(self) -> StandInStore:
+        """Imported photos whose messages can't be told by their ids alone."""
+        return self._store.stand_ins
 
     @property
     def retention(self) -> timedelta | None:

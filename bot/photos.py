@@ -25,6 +25,9 @@ class Task(StrEnum):
     """Usually done along with EMBED."""
 
 
+STAND_IN = "stand-in:"
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoRef:
     """What its adapter needs to fetch or show a photo again; never an URL that expires."""
@@ -37,6 +40,12 @@ class PhotoRef:
     """Opaque to everyone but the adapter: a path, a `file_id`, channel/message/attachment."""
     name: str = ""
     """The file's own name, for people; may hold any character."""
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it was read from a copy of the chat that doesn't tell the photo's identity. It is
+        its message's only photo, and the platform's own takes its place as soon as it is seen."""
+        return self.key.startswith(STAND_IN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class Post:
     spoiler: bool = False
     protected: bool = False
     """It may be shown where it was posted only."""
+    is_numbered: bool = True
+    """Whether `message` is what the platform calls it; else author and time tell it. Not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,9 @@ class PhotoStore(Protocol):
     @property
     def people(self) -> PeopleStore: ...
 
+    @property
+    def stand_ins(self) -> StandInStore: ...
+
 
 class GroupStore(Protocol):
     """Groups as such. Ids are the adapters'; every verb is one transaction."""
@@ -328,6 +331,10 @@ class ReplyStore(Protocol):
         words now (none: nothing any more). Returns how many photos it is about."""
         ...
 
+    async def heard(self, group: str, channel: str, messages: Collection[str]) -> frozenset[str]:
+        """Those of these messages whose words are kept."""
+        ...
+
     async def unsay(self, group: str, channel: str, messages: Collection[str]) -> int:
         """These messages are gone, and what they said with them; about how many photos."""
         ...
@@ -375,4 +382,17 @@ class PeopleStore(Protocol):
 
     async def refuses(self, person: str) -> bool:
         """Whether what this person posts is not to be kept."""
+        ...
+
+
+class StandInStore(Protocol):
+    """Imported photos whose messages can't be told by their ids alone."""
+
+    async def posted_at(self, group: str, author: str, at: datetime) -> list[StoredPhoto]:
+        """What somebody posted in a group at that moment."""
+        ...
+
+    async def settle(self, post: Post, elsewhere: str) -> bool:
+        """If a stand-in of this author and moment waits in the channel `elsewhere`, it is this
+        post from now on; whether there was one."""
         ...

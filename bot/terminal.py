@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from adapters.exports.files import PLATFORM as EXPORT
+from adapters.exports.files import Exported
 from adapters.files import Files
-from adapters.folder import ImportSummary
+from adapters.importing import ImportSummary
 from bot.answers import Answer, Hit, Verdict
 from bot.app import Check
 from bot.language import photos
@@ -20,6 +22,10 @@ from storage.backup import Backup
 
 MOST_REASONS = 10
 """Refused photos that are listed; `status --json` lists all."""
+MOST_PLACES = 40
+"""Chats of an import that are listed."""
+MOST_ALIKE = 20
+"""Of what an import refuses for the same reason, so many are listed."""
 
 
 def plain(text: str) -> str:
@@ -61,15 +67,39 @@ def _bar(title: str, **options: Any) -> Callable[[int, int], None]:
 
 def print_summary(summary: ImportSummary, notice: str | None) -> None:
     """The closing words of an import."""
+    for line in summary.places[:MOST_PLACES]:
+        print(plain(line))
+    if more := len(summary.places[MOST_PLACES:]):
+        print(f"… and {more} more")
+    if summary.dry:
+        print("nothing was kept; without --dry-run it would be:")
     print(f"{summary.added} added, {summary.known} already known, {len(summary.refused)} refused")
     if summary.left_out:
         print(f"{summary.left_out} left out: forgotten before, too old, or by who opted out")
-    for path, reason in summary.refused:
-        print(f"  {plain(path)}: {plain(reason)}")
+    if summary.replies:
+        print(f"replies that say something about these photos: {summary.replies}")
+    for reason, where in _by_reason(summary.refused).items():
+        for each in where[:MOST_ALIKE]:
+            print(f"  {plain(each)}: {plain(reason)}")
+        if more := len(where[MOST_ALIKE:]):
+            print(f"  … and {more} more: {plain(reason)} (--report FILE lists all)")
     if notice:
         print(notice, file=sys.stderr)
     elif waiting := summary.waiting.get(Task.EMBED, 0):
         print(f"{waiting} photos wait for a model to be found by meaning", file=sys.stderr)
+
+
+def write_report(summary: ImportSummary, file: Path) -> None:
+    """Everything that was refused, a line each. Raises OSError."""
+    lines = [f"{plain(where)}\t{plain(reason)}\n" for where, reason in summary.refused]
+    file.write_text("".join(lines), encoding="utf-8")
+
+
+def _by_reason(refused: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for where, reason in refused:
+        found.setdefault(reason, []).append(where)
+    return found
 
 
 def print_notes(answer: Answer) -> None:
@@ -149,6 +179,9 @@ def print_names(names: Sequence[Name]) -> None:
 def _where(hit: Hit, files: Files) -> str:
     if hit.photo.ref.platform == files.platform:
         return str(files.path(hit.photo.ref))
+    if hit.photo.post.link is None and hit.photo.ref.platform == EXPORT:
+        photo = Exported.of(hit.photo.ref)
+        return str(Path(photo.package) / photo.file)
     return hit.photo.post.link or hit.photo.ref.locator
 
 

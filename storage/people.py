@@ -7,6 +7,7 @@ import json
 from storage.connection import Database
 from storage.forgotten import forbid, refusal, refuses
 from storage.rows import rows, value
+from storage.stand_ins import forbid_moments
 
 
 class SqlitePeople:
@@ -34,6 +35,7 @@ class SqlitePeople:
                 (group_id, person, most),
             )
             await forbid(db, group_id, [(channel, message) for _, channel, message in posts])
+            await forbid_moments(db, group_id, [post for post, _, _ in posts])
             ids = json.dumps([post for post, _, _ in posts])
             photos = await value(
                 db,

@@ -46,6 +46,19 @@ class SqliteReplies:
                 )
         return len(photos)
 
+    async def heard(self, group: str, channel: str, messages: Collection[str]) -> frozenset[str]:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                "SELECT DISTINCT replies.message FROM replies"
+                " JOIN photos ON photos.id = replies.photo_id"
+                " JOIN posts ON posts.id = post_id JOIN groups ON groups.id = posts.group_id"
+                " WHERE replies.message IN (SELECT value FROM json_each(?))"
+                " AND groups.key = ? AND posts.channel = ?",
+                (json.dumps(list(messages)), group, channel),
+            )
+        return frozenset(message for (message,) in found)
+
     async def unsay(self, group: str, channel: str, messages: Collection[str]) -> int:
         async with self._db.read() as db:
             found = await rows(

@@ -40,6 +40,13 @@ from storage.rows import row, rows, stored_photos, value
 from storage.scopes import SqliteScopes
 from storage.scrubbing import Scrubber
 from storage.searcher import Searcher
+from storage.stand_ins import (
+    SqliteStandIns,
+    forbid_moments,
+    is_forbidden_moment,
+    known_photo,
+    stays,
+)
 from storage.vectors import from_blob, to_blob
 
 CACHE_MEGABYTES = 1024
@@ -67,6 +74,7 @@ class SqliteStore:
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
         self.people = SqlitePeople(self._db)
+        self.stand_ins = SqliteStandIns(self._db)
         self._scrubber = Scrubber(self._db, ("texts_index", "replies_index"))
 
     async def __aenter__(self) -> Self:
@@ -95,6 +103,8 @@ class SqliteStore:
             if await is_forbidden(db, group, post.channel, post.message) or await refuses(
                 db, post.author
             ):
+                return Remembered((), ())
+            if await is_forbidden_moment(db, group, post):
                 return Remembered((), ())
             post_id = await value(
                 db,
@@ -126,11 +136,7 @@ class SqliteStore:
     async def _remember_photo(
         self, db: aiosqlite.Connection, group: int, post: int, ref: PhotoRef
     ) -> tuple[int, bool]:
-        found = await row(
-            db,
-            "SELECT id, refused, final FROM photos WHERE post_id = ? AND key = ?",
-            (post, ref.key),
-        )
+        found, looks_anew = await known_photo(db, post, ref)
         if found is None:
             photo = await value(
                 db,
@@ -139,15 +145,11 @@ class SqliteStore:
                 (post, group, ref.platform, ref.key, ref.locator, ref.name),
             )
             await db.execute("INSERT INTO texts (photo_id, caption) VALUES (?, '')", (photo,))
+        elif not looks_anew:
+            return found, False
         else:
-            photo = found[0]
-            await db.execute(
-                "UPDATE photos SET platform = ?, locator = ?, name = ? WHERE id = ?",
-                (ref.platform, ref.locator, ref.name, photo),
-            )
-            if found[1] is None or found[2]:
-                return photo, False
-            await db.execute("UPDATE photos SET refused = NULL WHERE id = ?", (photo,))
+            photo = found
+            await db.execute("UPDATE photos SET refused = NULL, final = 0 WHERE id = ?", (photo,))
         await db.executemany(
             "INSERT INTO jobs (photo_id, task) VALUES (?, ?) ON CONFLICT DO NOTHING",
             [(photo, task) for task in Task],
@@ -169,7 +171,7 @@ class SqliteStore:
     ) -> tuple[PhotoRef, ...]:
         async with self._db.write() as db:
             photos = await _photos_of_post(db, group, channel, message)
-            dropped = [p for p in photos if keep is not None and p.ref.key not in keep]
+            dropped = [p for p in photos if keep is not None and not stays(p.ref, keep)]
             post = await row(
                 db,
                 "UPDATE posts SET caption = ? WHERE channel = ? AND message = ?"
@@ -189,6 +191,9 @@ class SqliteStore:
             if group_id is None:
                 return ()
             await forbid(db, group_id, [(channel, message)])
+            known = "SELECT id FROM posts WHERE channel = ? AND message = ? AND group_id = ?"
+            ids = await rows(db, known, (channel, message, group_id))
+            await forbid_moments(db, group_id, [post for (post,) in ids])
             post = await row(
                 db,
                 "DELETE FROM posts WHERE channel = ? AND message = ? AND group_id = ?"

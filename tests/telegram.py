@@ -12,13 +12,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.exports.files import ExportFiles
 from adapters.telegram.chat import TelegramChat, TelegramSettings
 from bot.decoder import Decoder
+from bot.images import MAX_BYTES
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import Task
-from bot.ports import Encoder
+from bot.ports import ChatAdapter, Encoder
 from storage.sqlite import SqliteStore
 from tests.pictures import photo
 from tests.standins.telegram import Api, Chat, Message, TelegramWorld, User
@@ -140,7 +142,9 @@ async def at_work(
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore(folder / "box.db"))
         decoder = await stack.enter_async_context(Decoder())
-        adapters: dict[str, TelegramChat] = {}
+        exports = ExportFiles(MAX_BYTES)
+        stack.callback(exports.close)
+        adapters: dict[str, ChatAdapter] = {exports.platform: exports}
         memory = PhotoMemory(store, state, adapters, decoder)
         chat = await stack.enter_async_context(TelegramChat(memory, settings))
         adapters[chat.platform] = chat

@@ -226,7 +226,7 @@ def _remembered(folder: Path) -> int:
         (["find", "x", "--group", "g", "--top", "0"], "1 to 1000"),
         (["import", "/no/such/folder", "--group", "g"], "there is no folder"),
         (["import", ".", "--group", " "], "a group's name"),
-        (["import", "--group", "g"], "FOLDER"),
+        (["import", "--group", "g"], "PATH"),
     ],
 )
 def test_wrong_use_is_one_line(shoebox: Shoebox, arguments: list[str], words: str) -> None:

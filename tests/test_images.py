@@ -182,6 +182,13 @@ def test_when_a_photo_was_taken() -> None:
     assert isinstance(taken.utcoffset(), timedelta), "without an offset: this machine's"
     exif.get_ifd(0x8769)[0x9003] = "0000:00:00 00:00:00"
     assert images.taken_at(encoded(scene(), exif=exif)) is None
+    exif.get_ifd(0x8769)[0x9004] = "1999:01:02 03:04:05"
+    exif.get_ifd(0x8769)[0x9010] = "-05:00"
+    exif[0x010F] = "a scanner's maker"
+    for format_ in ("JPEG", "PNG", "WEBP"):
+        scanned = images.taken_at(encoded(scene(), format_, exif=exif))
+        assert scanned is not None, format_
+        assert scanned.isoformat() == "1999-01-02T03:04:05-05:00"
 
 
 @settings(max_examples=150, deadline=None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from adapters.telegram.posts import group_id
+from adapters.telegram.ids import group_id
 from tests.pictures import photo
 from tests.standins.telegram import Api, Chat, Message, TelegramWorld, User
 from tests.telegram import BotProcess, bot_process, serving, until

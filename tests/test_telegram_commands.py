@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.telegram import text
-from adapters.telegram.posts import group_id
+from adapters.telegram.ids import group_id
 from bot import clip
 from bot.photos import Task
 from bot.starter import files

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.telegram import groups, text
-from adapters.telegram.posts import group_id, person_id
+from adapters.telegram.ids import group_id, person_id
 from tests.pictures import photo
 from tests.standins.telegram import TelegramWorld
 from tests.telegram import Scene, at_work, scene, serving

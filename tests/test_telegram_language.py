@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.telegram import text
-from adapters.telegram.posts import group_id
+from adapters.telegram.ids import group_id
 from bot.language import language
 from tests.pictures import photo
 from tests.standins.telegram import TelegramWorld

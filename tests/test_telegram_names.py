@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.telegram import text
-from adapters.telegram.posts import group_id
+from adapters.telegram.ids import group_id
 from bot import clip
 from bot.answers import Share, Verdict
 from bot.photos import EVERYONE, Name, Task

@@ -8,7 +8,8 @@ import pytest
 
 from adapters import trouble
 from adapters.telegram import bot, files
-from adapters.telegram.posts import Original, group_id
+from adapters.telegram.ids import group_id
+from adapters.telegram.posts import Original
 from bot.errors import FetchFailed, StoreError
 from bot.photos import PhotoRef, Post, StoredPhoto, Task
 from tests.pictures import photo

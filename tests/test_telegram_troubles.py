@@ -18,7 +18,7 @@ from adapters.telegram import bot as connection
 from adapters.telegram import updates
 from adapters.telegram.bot import Limiter
 from adapters.telegram.chat import TelegramChat, TelegramSettings
-from adapters.telegram.posts import group_id
+from adapters.telegram.ids import group_id
 from bot import indexing
 from bot.errors import TokenRefused
 from bot.photos import Task

@@ -18,9 +18,10 @@ from adapters.discord.forgetting import Forgetting
 from adapters.discord.guarding import guarded
 from adapters.discord.history import History
 from adapters.discord.names import LONGEST_NAME, LONGEST_OPTIONS, Names
+from adapters.discord.originals import Original
 from adapters.discord.pictures import picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
-from adapters.discord.posts import Original, as_post, ref_of
+from adapters.discord.posts import as_post, ref_of
 from adapters.discord.rooms import Rooms
 from adapters.wording import ageing
 from bot.answers import Hit

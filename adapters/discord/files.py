@@ -13,8 +13,8 @@ import aiohttp
 import discord
 
 from adapters.discord.download import MOST_BYTES, TOO_LARGE
+from adapters.discord.originals import Original
 from adapters.discord.pictures import Picture, pictures_in
-from adapters.discord.posts import Original
 from bot.errors import FetchFailed, PhotoGone
 from bot.language import to_say
 from bot.photos import PhotoRef

@@ -14,9 +14,10 @@ from discord.ui import Label, Modal, TextInput
 from adapters.discord import text
 from adapters.discord.files import Files
 from adapters.discord.guarding import guarded
+from adapters.discord.originals import Original
 from adapters.discord.pictures import Picture, picture_of, pictures_in
 from adapters.discord.places import group_id, person_id
-from adapters.discord.posts import Original, place_of, ref_of
+from adapters.discord.posts import place_of, ref_of
 from adapters.discord.rooms import Rooms
 from bot.answers import Hit
 from bot.errors import NameRefused

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from discord import Attachment, Embed, Message
 
-IMAGE_ENDINGS = frozenset(
-    ".jpg .jpeg .jfif .png .webp .gif .heic .heif .avif .tif .tiff .bmp".split()
-)
-LINK = "link:"
+from adapters.discord.originals import IMAGE_ENDINGS, link_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def _picture_of_link(embed: Embed) -> Picture | None:
     if embed.type != "image" or not embed.url or not image.proxy_url:
         return None
     return Picture(
-        key=LINK + hashlib.sha256(embed.url.encode()).hexdigest()[:24],
+        key=link_key(embed.url),
         name=PurePath(embed.url.partition("?")[0]).name,
         url=image.url or embed.url,
         source=image.proxy_url,

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-
 import discord
 from discord import ChannelType, Message, Thread
 
+from adapters.discord.originals import Original
 from adapters.discord.pictures import Picture, pictures_in
 from adapters.discord.places import PLATFORM, Place, group_id, person_id
 from bot.photos import PhotoRef, Post
 
 DELETED_PARENT = 0
 """Stands for the channel of a thread when Discord does not tell it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """What a photo's locator holds: the message that it is in, which leads to fresh addresses."""
-
-    channel: int
-    message: int
-
-    @property
-    def locator(self) -> str:
-        return json.dumps([self.channel, self.message])
-
-    @staticmethod
-    def of(ref: PhotoRef) -> Original:
-        return Original(*json.loads(ref.locator))
 
 
 def place_of(channel: object) -> Place:

@@ -23,15 +23,16 @@ from telegram.error import BadRequest, TelegramError
 from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.files import is_there, names_a_file
+from adapters.telegram.media import Media, as_input, is_imported
+from adapters.telegram.past import Past
 from adapters.telegram.places import Moved, Place, send
-from adapters.telegram.posts import Original, chat_id
+from adapters.telegram.recognising import recognise
 from bot.answers import Answer, Hit
 from bot.language import say
 from bot.memory import PhotoMemory
 
 log = logging.getLogger(__name__)
 
-NO_MESSAGE = ("message to edit not found", "message_id_invalid")
 NO_ORIGINAL = ("message to be replied not found", "replied message not found")
 
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -44,6 +45,8 @@ class Answers:
         self._bot = bot
         self._memory = memory
         self._moved = moved
+        self._past = Past(bot, memory)
+        self.media = Media(memory)
 
     async def busy(self, place: Place) -> None:
         """Let people see that their question is worked on."""
@@ -91,10 +94,14 @@ class Answers:
         numbers = {hit.rank: n for n, hit in enumerate(hits, start=first)} if numbered else {}
         if any(_needs_reply(place, hit) for hit in hits):
             return await self._show_each(place, hits, numbers)
+        found = await asyncio.gather(*(self.media.of(hit) for hit in hits))
+        kinds = [None if each is None else each[0] for each in found]
         shown: list[Hit] = []
-        for kind in ("photo", "document"):  # an album holds one kind only
-            same = [hit for hit in hits if Original.of(hit.photo.ref).kind == kind]
-            if len(same) > 1 and await self._show_album(place, same, numbers, kind):
+        for kind in ("photo", "document", None):  # an album holds one kind only
+            same = [hit for hit, own in zip(hits, kinds, strict=True) if own == kind]
+            files = [each[1] for each in found if each is not None and each[0] == kind]
+            album = kind is not None and len(same) > 1
+            if album and await self._show_album(place, same, files, numbers, kind):
                 shown += same
             else:
                 shown += await self._show_each(place, same, numbers)
@@ -113,23 +120,28 @@ class Answers:
         return shown
 
     async def _show_album(
-        self, place: Place, hits: Sequence[Hit], numbers: Mapping[int, int], kind: str
+        self,
+        place: Place,
+        hits: Sequence[Hit],
+        files: Sequence[str | bytes],
+        numbers: Mapping[int, int],
+        kind: str | None,
     ) -> bool:
         """Whether Telegram took the album. It shows a caption under one if one item alone has
         it, and refuses it as a whole for one bad file, without saying which."""
         caption = text.caption(hits, place.private, numbers)
         media: list[InputMediaPhoto | InputMediaDocument] = []
-        for hit in hits:
+        for hit, file in zip(hits, files, strict=True):
             words: dict[str, Any] = {}
             if (hit is hits[0]) if kind == "photo" else (hit is hits[-1]):
                 words = {"caption": caption, "parse_mode": ParseMode.HTML}
-            file = Original.of(hit.photo.ref).show
+            given = as_input(hit, file, in_album=True)
             if kind == "photo":
-                media.append(InputMediaPhoto(file, has_spoiler=hit.photo.post.spoiler, **words))
+                media.append(InputMediaPhoto(given, has_spoiler=hit.photo.post.spoiler, **words))
             else:
-                media.append(InputMediaDocument(file, **words))
+                media.append(InputMediaDocument(given, **words))
         try:
-            await send(
+            messages = await send(
                 self._bot.send_media_group,
                 place,
                 self._moved,
@@ -137,14 +149,19 @@ class Answers:
                 protect_content=any(hit.photo.post.protected for hit in hits),
             )
         except BadRequest as error:
-            if not names_a_file(error):
+            if not names_a_file(error) and not any(is_imported(hit.photo.ref) for hit in hits):
                 raise
             return False
+        for hit, message in zip(hits, messages, strict=False):
+            self.media.sent(hit, message)
         return True
 
     async def _show_one(self, place: Place, hit: Hit, numbers: Mapping[int, int]) -> bool:
         """By itself, if it is still there; as a reply to the original where there is no link."""
-        original, post = Original.of(hit.photo.ref), hit.photo.post
+        post = hit.photo.post
+        if (found := await self.media.of(hit)) is None:
+            return await self._point_to(place, hit, numbers)
+        kind, file = found
         content: dict[str, Any] = {
             "caption": text.caption([hit], place.private, numbers),
             "parse_mode": ParseMode.HTML,
@@ -153,32 +170,46 @@ class Answers:
         to = None
         if _needs_reply(place, hit):
             to = ReplyParameters(int(post.message), allow_sending_without_reply=False)
+        if kind == "photo":
+            method: Any = self._bot.send_photo
+            content |= {"photo": as_input(hit, file), "has_spoiler": post.spoiler}
+        else:
+            method = self._bot.send_document
+            content |= {"document": as_input(hit, file)}
         try:
-            if original.kind == "photo":
-                await send(
-                    self._bot.send_photo,
-                    place,
-                    self._moved,
-                    to,
-                    photo=original.show,
-                    has_spoiler=post.spoiler,
-                    **content,
-                )
-            else:
-                await send(
-                    self._bot.send_document,
-                    place,
-                    self._moved,
-                    to,
-                    document=original.show,
-                    **content,
-                )
+            message = await send(method, place, self._moved, to, **content)
         except BadRequest as error:
             said = str(error).lower()
-            if not names_a_file(error) and not any(words in said for words in NO_ORIGINAL):
+            is_gone = any(words in said for words in NO_ORIGINAL)
+            if is_imported(hit.photo.ref) and not is_gone:
+                log.info("photo %d is shown by its message alone: %s", hit.photo.id, said)
+                self.media.drop(hit)
+                return await self._point_to(place, hit, numbers)
+            if not names_a_file(error) and not is_gone:
                 raise
             await self._forget(hit, said)
             return False
+        self.media.sent(hit, message)
+        await recognise(self._memory, message.reply_to_message)
+        return True
+
+    async def _point_to(self, place: Place, hit: Hit, numbers: Mapping[int, int]) -> bool:
+        """An imported photo that can't be sent now: its words and its link, as a reply to the
+        original where that is. With what is answered Telegram tells the file ids."""
+        post, to = hit.photo.post, None
+        if post.channel == str(place.chat):
+            to = ReplyParameters(int(post.message), allow_sending_without_reply=True)
+        message = await send(
+            self._bot.send_message,
+            place,
+            self._moved,
+            to,
+            text=text.caption([hit], place.private, numbers),
+            parse_mode=ParseMode.HTML,
+            link_preview_options=NO_PREVIEW,
+            protect_content=post.protected,
+        )
+        await recognise(self._memory, message.reply_to_message)
         return True
 
     async def _left_of(self, hit: Hit | None) -> Hit | None:
@@ -189,32 +220,15 @@ class Answers:
 
     async def _is_there(self, hit: Hit) -> bool:
         """Whether a hit can be shown, as far as can be told beforehand; forget it if not."""
-        posted, kept = await asyncio.gather(
-            self._is_posted(hit), is_there(self._bot, hit.photo.ref)
-        )
+        ref = hit.photo.ref
+        if is_imported(ref):  # that its export is away says nothing of the photo
+            kept, posted = True, not await self._past.has_lost(hit)
+        else:
+            is_posted = self._past.is_posted(hit.photo.post)
+            posted, kept = await asyncio.gather(is_posted, is_there(self._bot, ref))
         if not posted or not kept:
             await self._forget(hit, "its file is gone" if posted else "its message is gone")
         return posted and kept
-
-    async def _is_posted(self, hit: Hit) -> bool:
-        """Whether the original message is still there.
-
-        Telegram tells nobody when a message is deleted. An edit of somebody else's message is
-        refused in one way when the message is there and in another when it is not, and changes
-        nothing.
-        """
-        post = hit.photo.post
-        if str(chat_id(post.group)) != post.channel:
-            return True  # from before the group became a supergroup
-        try:
-            await self._bot.edit_message_reply_markup(
-                chat_id=int(post.channel), message_id=int(post.message)
-            )
-        except BadRequest as error:
-            return not any(words in str(error).lower() for words in NO_MESSAGE)
-        except TelegramError as error:
-            log.debug("whether a photo is still posted can't be told: %s", type(error).__name__)
-        return True
 
     async def _forget(self, hit: Hit, why: str) -> None:
         post = hit.photo.post

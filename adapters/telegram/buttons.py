@@ -12,9 +12,9 @@ from adapters.telegram import text
 from adapters.telegram.answers import Answers
 from adapters.telegram.commands import Commands
 from adapters.telegram.groups import Groups
+from adapters.telegram.ids import person_id
 from adapters.telegram.members import Members
 from adapters.telegram.places import Place
-from adapters.telegram.posts import person_id
 from bot.errors import AnswerGone, ShoeboxError
 from bot.language import photos as count_photos
 from bot.language import say, speak

@@ -14,6 +14,7 @@ from telegram import (
     BotCommandScopeAllGroupChats,
     BotCommandScopeAllPrivateChats,
     CallbackQuery,
+    Chat,
     Message,
     Update,
 )
@@ -26,10 +27,12 @@ from adapters.telegram.buttons import Buttons
 from adapters.telegram.commands import Command, Commands, command_in, implied
 from adapters.telegram.files import fetch
 from adapters.telegram.groups import GROUPS, Groups
+from adapters.telegram.ids import PLATFORM, exported, group_id
 from adapters.telegram.inline import Inline
 from adapters.telegram.members import Members
 from adapters.telegram.places import Place
-from adapters.telegram.posts import PLATFORM, as_post, group_id, is_from_a_bot
+from adapters.telegram.posts import as_post, is_from_a_bot
+from adapters.telegram.recognising import recognise
 from adapters.telegram.token import NOT_KNOWN
 from adapters.telegram.updates import Updates
 from adapters.trouble import Trouble
@@ -73,7 +76,7 @@ class TelegramChat:
         self._answers = Answers(self._bot, memory, self._moved)
         self._members = Members(self._bot, memory.groups)
         self._groups = Groups(self._bot, memory, self._say, self._spawn, chosen.grace_days)
-        self._inline = Inline(self._bot, memory, self._members)
+        self._inline = Inline(self._bot, memory, self._members, self._answers.media)
         self._commands: Commands | None = None
         self._buttons: Buttons | None = None
         self._connected = False
@@ -203,11 +206,14 @@ class TelegramChat:
             return
         if message.from_user is not None and message.sender_chat is None:
             await self._members.see(message.chat.id, message.from_user.id)
+        await recognise(self._memory, message.reply_to_message)
         if command := command_in(message, self._bot.username):
             self._ask(commands, message, command)
         elif self._is_asked_already(message):
             return
         elif post := as_post(message):
+            if message.chat.type == Chat.GROUP:
+                await self._memory.stand_ins.settle(post, exported(message.chat.id))
             await self._memory.remember(post)
             if not self._is_to_us(message):
                 await self._groups.saw_photo(message.chat.id)

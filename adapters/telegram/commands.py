@@ -15,11 +15,13 @@ from telegram import (
 
 from adapters.telegram import text
 from adapters.telegram.answers import Answers
+from adapters.telegram.command_names import KNOWN
 from adapters.telegram.groups import Groups
+from adapters.telegram.ids import person_id
 from adapters.telegram.members import Members
 from adapters.telegram.names import Names
 from adapters.telegram.places import ELSEWHERE, Place
-from adapters.telegram.posts import author_of, person_id, photo_of
+from adapters.telegram.posts import author_of, photo_of
 from adapters.wording import FORGET_ME, OPTED_IN, OPTED_OUT, ageing
 from bot.language import photos, say, speak
 from bot.memory import PhotoMemory
@@ -29,10 +31,6 @@ SHOWN = 3
 STALE = timedelta(minutes=15)
 """Questions older than this, asked while the bot was away, are no longer answered."""
 DEEP_LINK = "group"
-KNOWN = (
-    *("find", "similar", "forget", "stats", "help", "start"),
-    *("name", "names", "unname", "which", "language", "optout", "optin"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,10 @@ class Commands:
             said = target is not None and await self._forget_said(place.group, message, target)
             await self._answers.say(place, say("Forgotten.") if said else say(text.FORGET_HOW))
         else:
-            known = await self._memory.copies(await self._groups.now(place.group), ref)
+            group = await self._groups.now(place.group)
+            known = await self._memory.copies(group, ref)
+            if not known and (shown := await self._answers.media.behind(group, target)) is not None:
+                known = [shown]
             here = (str(target.chat.id), str(target.message_id))
             posts = [p.post for p in known if (p.post.channel, p.post.message) == here]
             posts = posts or [photo.post for photo in known]

@@ -13,8 +13,8 @@ from telegram.error import ChatMigrated, TelegramError
 
 from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot, is_gone
+from adapters.telegram.ids import PREFIX, chat_id, group_id
 from adapters.telegram.places import Place
-from adapters.telegram.posts import PREFIX, chat_id, group_id
 from adapters.wording import ageing, grace
 from bot.language import Language, say, speak
 from bot.memory import PhotoMemory

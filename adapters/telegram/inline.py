@@ -13,9 +13,9 @@ from telegram.error import BadRequest
 from adapters.telegram import text
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.files import is_there
+from adapters.telegram.media import Kind, Media, is_imported
 from adapters.telegram.members import Members
 from adapters.telegram.places import ELSEWHERE
-from adapters.telegram.posts import Original
 from bot.answers import Hit
 from bot.language import say, speak
 from bot.memory import PhotoMemory
@@ -27,10 +27,13 @@ OFFERED = 20
 class Inline:
     """Answers with photos that the asker may send on: no spoilers, nothing protected."""
 
-    def __init__(self, bot: TelegramBot, memory: PhotoMemory, members: Members) -> None:
+    def __init__(
+        self, bot: TelegramBot, memory: PhotoMemory, members: Members, media: Media
+    ) -> None:
         self._bot = bot
         self._memory = memory
         self._members = members
+        self._media = media
 
     async def asked(self, inline: InlineQuery) -> None:
         """Raises TelegramError, ShoeboxError."""
@@ -46,17 +49,20 @@ class Inline:
         try:
             await self._answer(inline, hits)
         except BadRequest:
-            there = [hit for hit in hits if await is_there(self._bot, hit.photo.ref)]
+            own = [hit for hit in hits if not is_imported(hit.photo.ref)]
+            there = [hit for hit in own if await is_there(self._bot, hit.photo.ref)]
             await self._answer(inline, there)
 
     async def _answer(self, inline: InlineQuery, hits: list[Hit]) -> None:
         # Personal, and kept by Telegram for no time at all: somebody may leave a group any moment.
-        await inline.answer([_result(hit) for hit in hits], cache_time=0, is_personal=True)
+        found = [(hit, self._media.known(hit)) for hit in hits]
+        results = [_result(hit, *known) for hit, known in found if known is not None]
+        await inline.answer(results, cache_time=0, is_personal=True)
 
 
-def _result(hit: Hit) -> InlineQueryResult:
-    original, post = Original.of(hit.photo.ref), hit.photo.post
-    if original.kind == "photo":
-        return InlineQueryResultCachedPhoto(str(hit.photo.id), original.show)
+def _result(hit: Hit, kind: Kind, file: str) -> InlineQueryResult:
+    post = hit.photo.post
+    if kind == "photo":
+        return InlineQueryResultCachedPhoto(str(hit.photo.id), file)
     title = f"{post.author_name}, {post.group_name}"[: text.NAME] or say("photo")
-    return InlineQueryResultCachedDocument(str(hit.photo.id), title, original.show)
+    return InlineQueryResultCachedDocument(str(hit.photo.id), title, file)

@@ -8,7 +8,7 @@ from telegram import ChatMember, ChatMemberRestricted
 from telegram.error import TelegramError
 
 from adapters.telegram.bot import TelegramBot
-from adapters.telegram.posts import chat_id, group_id, person_id
+from adapters.telegram.ids import chat_id, group_id, person_id
 from bot.photos import Group
 from bot.ports import GroupStore
 

@@ -84,7 +84,10 @@ class Names:
         ref = photo_of(message)
         if ref is None or message is None or place.group is None:
             return None
-        known = await self._memory.copies(await self._groups.now(place.group), ref)
+        group = await self._groups.now(place.group)
+        known = await self._memory.copies(group, ref)
+        if not known and (shown := await self._answers.media.behind(group, message)) is not None:
+            return shown
         here = (str(message.chat.id), str(message.message_id))
         at = [photo for photo in known if (photo.post.channel, photo.post.message) == here]
         return next(iter(at or known), None)

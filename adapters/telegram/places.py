@@ -9,7 +9,7 @@ from typing import Any
 from telegram import Chat, MaybeInaccessibleMessage, Message, ReplyParameters
 from telegram.error import ChatMigrated
 
-from adapters.telegram.posts import group_id
+from adapters.telegram.ids import group_id
 from bot.photos import Audience
 
 ELSEWHERE = Audience(None, protected=False)

@@ -9,30 +9,14 @@ from typing import Literal
 
 from telegram import Chat, Document, Message, PhotoSize
 
+from adapters.telegram.ids import PLATFORM, group_id, link_into, person_id
 from bot.photos import PhotoRef, Post
 
-PLATFORM = "telegram"
-PREFIX = f"{PLATFORM}:"
 SHORT_SIDE = 400
 """Pixels. The smallest rendition that has them is fetched: encoders look at 224 to 384, and text
 that people would read on a phone is still read. Of a usual photo that is the 800-pixel one."""
 LARGEST_FILE = 50 * 1024 * 1024
 """Bytes; of larger image files only the thumbnail is looked at."""
-
-
-def group_id(chat: int) -> str:
-    """The core's id of a Telegram chat."""
-    return f"{PREFIX}{chat}"
-
-
-def chat_id(group: str) -> int:
-    """Telegram's id of a group of the core."""
-    return int(group.removeprefix(PREFIX))
-
-
-def person_id(sender: int) -> str:
-    """The core's id of a user, or of a chat that somebody speaks for."""
-    return f"{PREFIX}{sender}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +96,7 @@ def author_of(message: Message) -> tuple[str, str]:
 
 def link_to(chat: Chat, message: int) -> str | None:
     """Where members can see a message; basic groups have no such links."""
-    supergroup = str(chat.id).removeprefix("-100")
-    if chat.type != Chat.SUPERGROUP or supergroup == str(chat.id):
-        return None
-    return f"https://t.me/c/{supergroup}/{message}"
+    return link_into(chat.id, message) if chat.type == Chat.SUPERGROUP else None
 
 
 def _area(size: PhotoSize) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from telegram import Message, MessageEntity
 
-from adapters.telegram.posts import author_of, group_id, is_from_a_bot, photo_of
+from adapters.telegram.ids import group_id
+from adapters.telegram.posts import author_of, is_from_a_bot, photo_of
 from bot.memory import PhotoMemory
 
 

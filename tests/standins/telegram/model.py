@@ -73,6 +73,8 @@ class Chat:
     blocked: bool = False
     muted: bool = False
     """The bot may read, not write."""
+    hidden_before: int = 0
+    """Messages that the bot can't see: posted before it came, where the history is hidden."""
     sent_at: list[float] = field(default_factory=list)
     consumed: int = 0
     """How many of the bot's messages a test has waited for."""
@@ -93,8 +95,9 @@ class Chat:
         return [message for message in self.messages if message.by_bot]
 
     def message(self, number: object) -> Message | None:
-        """A message that is still there."""
-        return next((m for m in self.messages if m.id == number and not m.deleted), None)
+        """A message that is still there, and shown to the bot."""
+        there = (m for m in self.messages if m.id >= self.hidden_before and not m.deleted)
+        return next((m for m in there if m.id == number), None)
 
 
 class Button(NamedTuple):
