@@ -1,10 +1,10 @@
 """`python -m benchmarks.tuning`: what bot.fitting's weights should be, by drawn groups.
 
 Other groups than `benchmarks.relevance` asks about, with other seeds. Nobody said a word about
-their photos. Of each question the nearest photo is looked at from all sides (`fitting.Views`), and a
-logistic regression tells how much each side says of whether the group has an answer. The threshold
-is where the wanted share of the questions without an answer get one. What that does in small
-groups, of photos picked from the large ones, is told along: most groups begin small.
+their photos. Of each question the nearest photo is looked at from all sides (`fitting.Views`), and
+a logistic regression tells how much each side says of whether the group has an answer. The
+threshold is where the wanted share of the questions without an answer get one. What that does in
+small groups, of photos picked from the large ones, is told along: most groups begin small.
 """
 
 from __future__ import annotations
