@@ -162,6 +162,14 @@ def _forget_again(copy: Path, old: Path) -> None:
             posts = db.execute("SELECT id, group_id, channel, message FROM posts").fetchall()
             gone = [(i,) for i, group, *where in posts if (group, digest(salt, *where)) in digests]
             db.executemany("DELETE FROM posts WHERE id = ?", gone)
+            replies = db.execute(
+                "SELECT replies.id, posts.group_id, channel, replies.message FROM replies"
+                " JOIN photos ON photos.id = photo_id JOIN posts ON posts.id = post_id"
+            ).fetchall()
+            said = [
+                (i,) for i, group, *where in replies if (group, digest(salt, *where)) in digests
+            ]
+            db.executemany("DELETE FROM replies WHERE id = ?", said)
 
 
 def _newest(schema: str) -> int:
