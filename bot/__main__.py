@@ -263,6 +263,7 @@ def _copies(chosen: Settings, options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.command == "backup":
         terminal.print_backups(app.backup(chosen, options.file, options.overwrite))
+        terminal.print_not_backed_up(app.not_backed_up(chosen))
     else:
         terminal.print_restored(app.restore(chosen, options.file))
     return 0

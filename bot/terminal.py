@@ -210,6 +210,14 @@ def print_backups(backups: Sequence[Backup]) -> None:
         print(f"{plain(str(each.path))}: {each.bytes / 1e6:.1f} MB{number}")
 
 
+def print_not_backed_up(folder: Path | None) -> None:
+    """What has to be copied besides."""
+    if folder is not None:
+        print(
+            f"not in it: the photos that were posted in the web chat; copy {plain(str(folder))} too"
+        )
+
+
 def print_restored(restored: Sequence[tuple[Backup, Path | None]]) -> None:
     """What was brought back, and where the old files are."""
     for backup, aside in restored:

@@ -232,6 +232,24 @@ async def test_a_large_file_is_not_scrubbed_all_day(store: SqliteStore) -> None:
     assert await scrubber.scrub()
 
 
+async def test_nothing_waits_longer_than_a_quarter_of_an_hour(store: SqliteStore) -> None:
+    now, step = [0.0], 60.0
+
+    def clock() -> float:
+        now[0] += step
+        return now[0]
+
+    scrubber = Scrubber(store._db, ("texts_index",), clock)
+    assert await scrubber.scrub(), "a large file, which takes a minute"
+    step = 0.0
+    await plant(store, Canary(1))
+    await store.groups.erase("g:1")
+    now[0] += 890.0
+    assert not await scrubber.scrub()
+    now[0] += 15.0
+    assert await scrubber.scrub()
+
+
 async def test_who_waits_no_longer_stops_it_and_nothing_is_lost(store: SqliteStore) -> None:
     for n in range(20):
         await plant(store, Canary(n))
