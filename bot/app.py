@@ -58,9 +58,11 @@ class App:
     files: Files
     decoder: Decoder
     loader: ModelLoader
+    indexing_bytes: int
 
     def indexer(self) -> Indexer:
-        return Indexer(self.store, self.memory, self.adapters, self.decoder)
+        most = self.indexing_bytes
+        return Indexer(self.store, self.memory, self.adapters, self.decoder, most)
 
 
 @asynccontextmanager
@@ -94,7 +96,7 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
             chosen.retention,
         )
         async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
-            yield App(store, memory, adapters, files, decoder, loader)
+            yield App(store, memory, adapters, files, decoder, loader, chosen.indexing_mb * 2**20)
 
 
 async def serve(chosen: Settings) -> None:
