@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 from bot import __version__, settings
 from bot.errors import ShoeboxError
-from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks
+from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks, harmless
 from bot.settings import Settings
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options, redact)
     except ShoeboxError as error:
-        print(f"shoebox: {redact(_one_line(error))}", file=sys.stderr)
+        print(f"shoebox: {harmless(redact(_one_line(error)))}", file=sys.stderr)
         return WRONG_USE
     except KeyboardInterrupt:
         print("shoebox: stopped; nothing is lost, run it again to go on", file=sys.stderr)

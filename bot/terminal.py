@@ -16,6 +16,7 @@ from bot.app import Check
 from bot.language import photos
 from bot.models import ModelPresence, Presence
 from bot.photos import GroupStatus, Name, Task
+from bot.redaction import harmless
 from storage.backup import Backup
 
 MOST_REASONS = 10
@@ -24,7 +25,7 @@ MOST_REASONS = 10
 
 def plain(text: str) -> str:
     """One line that can't move the cursor: names may hold newlines and control characters."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return harmless(text)
 
 
 def download_bar() -> Callable[[int, int], None]:
@@ -67,7 +68,7 @@ def print_summary(summary: ImportSummary, notice: str | None) -> None:
     for path, reason in summary.refused:
         print(f"  {plain(path)}: {plain(reason)}")
     if notice:
-        print(notice, file=sys.stderr)
+        print(plain(notice), file=sys.stderr)
     elif waiting := summary.waiting.get(Task.EMBED, 0):
         print(f"{waiting} photos wait for a model to be found by meaning", file=sys.stderr)
 
@@ -130,7 +131,7 @@ def print_verdict(verdict: Verdict) -> None:
     for each in verdict.shares:
         print(f"{each.bar(20)} {each.percent:>9}  {plain(each.option)}")
     if verdict.notice:
-        print(verdict.notice, file=sys.stderr)
+        print(plain(verdict.notice), file=sys.stderr)
 
 
 def verdict_json(verdict: Verdict) -> str:
@@ -233,4 +234,6 @@ def print_checks(checks: Sequence[Check]) -> None:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """Readable in every script; what a terminal would obey is escaped."""
+    written = json.dumps(value, ensure_ascii=False, indent=2)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in written)
