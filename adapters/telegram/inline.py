@@ -16,6 +16,7 @@ from adapters.telegram.files import is_there
 from adapters.telegram.members import Members
 from adapters.telegram.places import ELSEWHERE
 from adapters.telegram.posts import Original
+from adapters.wording import one_line
 from bot.answers import Hit
 from bot.language import say, speak
 from bot.memory import PhotoMemory
@@ -58,5 +59,5 @@ def _result(hit: Hit) -> InlineQueryResult:
     original, post = Original.of(hit.photo.ref), hit.photo.post
     if original.kind == "photo":
         return InlineQueryResultCachedPhoto(str(hit.photo.id), original.show)
-    title = f"{post.author_name}, {post.group_name}"[: text.NAME] or say("photo")
+    title = one_line(f"{post.author_name}, {post.group_name}")[: text.NAME] or say("photo")
     return InlineQueryResultCachedDocument(str(hit.photo.id), title, original.show)
