@@ -22,6 +22,9 @@ from bot.ports import ChatAdapter, Encoder, PhotoStore
 
 NEAREST = 200
 """How many photos the meaning may bring in; words bring in their own."""
+AT_ONCE = 4
+"""Questions that are searched and compared; each takes some megabytes meanwhile, so that a crowd of
+them waits for its turn without."""
 KEPT = 30
 """How many photos of an answer its buttons can lead on to."""
 
@@ -41,6 +44,7 @@ class Finder:
         self._adapters = adapters
         self._decoder = decoder
         self._backgrounds = Backgrounds()
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def prepare(self, encoder: Encoder) -> None:
         """Work out beforehand what the first question to a model would have to wait for."""
@@ -73,25 +77,26 @@ class Finder:
         # Of photos like another one, the nearest are what is asked for.
         judged = encoder is not None and query.like is None and vectors
         background = await self._backgrounds.of(encoder) if encoder and judged else None
-        if terms or vectors:
-            candidates = await self._store.search(
-                query.groups,
-                query.audience,
-                terms=ranking.lookups(terms),
-                vectors=vectors,
-                model=None if encoder is None else encoder.model,
-                nearest=NEAREST,
-                only=query.only,
-                meant=Meant(tuple(meant), asked.audience),
-                background=background,
-            )
-            rest = words.terms(besides) if meant else ()
-            learned = None if encoder is None else encoder.calibration
-            ranked = ranking.rank(terms, candidates, rest, learned)
-            total = candidates.total
-        else:
-            ranked, total = await self._newest(query)
-        hits = await self._hits(ranked, query)
+        async with self._turns:
+            if terms or vectors:
+                candidates = await self._store.search(
+                    query.groups,
+                    query.audience,
+                    terms=ranking.lookups(terms),
+                    vectors=vectors,
+                    model=None if encoder is None else encoder.model,
+                    nearest=NEAREST,
+                    only=query.only,
+                    meant=Meant(tuple(meant), asked.audience),
+                    background=background,
+                )
+                rest = words.terms(besides) if meant else ()
+                learned = None if encoder is None else encoder.calibration
+                ranked = ranking.rank(terms, candidates, rest, learned)
+                total = candidates.total
+            else:
+                ranked, total = await self._newest(query)
+            hits = await self._hits(ranked, query)
         fitting = {each.photo for each in ranked if each.fits}
         fit = sum(hit.photo.id in fitting for hit in hits)  # they come first
         shown = hits[: min(query.top, fit)]
