@@ -87,6 +87,7 @@ async def test_what_somebody_said_goes_with_all_of_theirs(tmp_path: Path) -> Non
         reply = await at.bob.send(at.general, "marathon of bob", reply_to=posted)
         await at.eve.send(at.general, "marathon of eve", reply_to=posted)
         asked = await at.bob.slash(at.general, "forget", me=True)
+        assert asked.response is not None
         await at.bob.click(asked.response, custom_id="mine:yes")
         assert await said(at) == ["marathon of eve"]
         await at.bob.edit(reply, "marathon once more")
