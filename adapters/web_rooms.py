@@ -184,13 +184,11 @@ class Rooms:
             answers = None
         async with self._handing:
             message = await self._log.add(group, author, text, answers=answers)
-            said = text
             if answers is not None:
+                about, number, who = str(answers), str(message.id), LOCAL + author
                 try:
-                    if await self._memory.people.refuses(LOCAL + author):
-                        said = ""
                     await self._memory.replies.hear(
-                        local_group(group), CHANNEL, str(answers), str(message.id), said
+                        local_group(group), CHANNEL, about, number, who, text
                     )
                 except StoreError as error:
                     _log.error("what is said about a photo can't be kept: %s", error)

@@ -9,8 +9,8 @@ from bot.language import count, photos, say, to_say
 from bot.photos import GroupStatus
 
 FORGET_ME = to_say(
-    "Forget all that you posted here? {photos}, the names that you gave and what you asked, for "
-    "ever. So that I remember nothing of yours later on: /optout"
+    "Forget all that you posted here? {photos}, what you said about others' photos, the names that "
+    "you gave and what you asked, for ever. So that I remember nothing of yours later on: /optout"
 )
 OPTED_OUT = to_say(
     "From now on I remember nothing that you post, in any group that I am in. What I remember of "

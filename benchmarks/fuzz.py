@@ -3,8 +3,9 @@
     python -m benchmarks.fuzz --files 100000 --seed 1 [--write]
 
 Small pictures of every format are damaged as disks, networks and attackers do it, and go through
-the bot's own decoder (bot.decoder). A decoder that crashes or hangs may cost that one file; the
-process that the bot lives in has to go on, and neither may grow.
+the bot's own decoder (bot.decoder); of those that still open, some are read for text too. A decoder
+that crashes or hangs may cost that one file; the process that the bot lives in has to go on, and
+neither may grow.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import asyncio
 import io
 import os
 import resource
+import statistics
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -25,7 +28,7 @@ from random import Random
 from PIL import Image, ImageDraw
 
 from benchmarks import reliability
-from bot.decoder import Decoder
+from bot.decoder import DECODE_SECONDS, MEMORY, Decoder
 from bot.errors import NotAPhoto
 from bot.photos import ImageSpec
 
@@ -34,6 +37,13 @@ NAME = "fuzz"
 SLOW_SECONDS = 5.0
 EVERY = 50
 """Every so many files, one that is whole: it must come through after whatever came before."""
+READ_EVERY = 100
+"""Of the files that still open, how many share one that is read for text as well."""
+MOST_GROWN = 64.0
+"""MiB that the bot's own process may gain from the first tenth of the run to the last, by their
+medians, since it goes up and down with the size of files: more is a leak."""
+MOST_BYTES = 32 * 2**20
+"""Of a damaged file: more than any adapter takes."""
 HEIC = Path(__file__).parent.parent / "tests" / "data" / "red-left.heic"
 Mutation = Callable[[Random, bytes], bytes]
 
@@ -45,17 +55,22 @@ class Result:
     files: Counter[str] = field(default_factory=Counter)
     """By format."""
     opened: int = 0
+    read: int = 0
+    """For text."""
     refused: Counter[str] = field(default_factory=Counter)
     """By reason."""
     slow: int = 0
     slowest: float = 0.0
     seconds: float = 0.0
     children: int = 0
-    """Processes that were started; all but the first because their predecessor died."""
+    """Processes that were started: one each for decoding and for reading, all others because their
+    predecessor died."""
     child_mib: float = 0.0
     """The largest child, in MiB resident."""
     grown_mib: float = 0.0
     """What the bot's own process gained."""
+    bot_mib: float = 0.0
+    """The most that it had."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -90,7 +105,8 @@ def corpus() -> dict[str, list[bytes]]:
 
 def _drawn(number: int, size: tuple[int, int]) -> Image.Image:
     rng = Random(number)
-    image = Image.effect_noise(size, 40).convert("RGB")
+    image = Image.frombytes("RGB", size, rng.randbytes(3 * size[0] * size[1]))
+    image = Image.blend(image, Image.new("RGB", size, "gray"), 0.7)
     draw = ImageDraw.Draw(image)
     for _ in range(6):
         x, y = rng.randrange(size[0]), rng.randrange(size[1])
@@ -146,7 +162,8 @@ def _hole(rng: Random, data: bytes) -> bytes:
 
 def _repeat(rng: Random, data: bytes) -> bytes:
     at, end = sorted((rng.randrange(len(data)), rng.randrange(len(data))))
-    return data[:end] + data[at:end] * rng.choice((1, 3, 200)) + data[end:]
+    times = min(rng.choice((1, 3, 200)), MOST_BYTES // max(1, len(data)))
+    return data[:end] + data[at:end] * times + data[end:]
 
 
 def _junk(rng: Random, data: bytes) -> bytes:
@@ -167,8 +184,8 @@ async def run(files: int, seed: int, progress: Callable[[int], None]) -> Result:
     async with Decoder() as decoder:
         for data in everything:  # those that this machine's libraries read, and a first child
             await _opened(decoder, data)
-        before = _resident(os.getpid())
-        known: set[int] = set()
+        await decoder.read(whole["JPEG"][0])
+        first, last = list[float](), list[float]()
         for number in range(files):
             format_ = rng.choice(formats)
             data = damaged(rng, rng.choice(whole[format_]), everything)
@@ -180,16 +197,27 @@ async def run(files: int, seed: int, progress: Callable[[int], None]) -> Result:
             result.slow += took > SLOW_SECONDS
             if reason is None:
                 result.opened += 1
+                if result.opened % READ_EVERY == 0:
+                    await _read(decoder, data)
+                    result.read += 1
             else:
                 result.refused[_kind(reason)] += 1
             if number % EVERY == 0 and await _opened(decoder, whole["JPEG"][0]) is not None:
                 result.faults.append(f"after file {number} a whole one is refused")
+            if not files // 10 < number + 1 <= files - files // 10:
+                (first if number < files // 2 else last).append(_resident(os.getpid()))
             for child in _children():
-                known.add(child)
                 result.child_mib = max(result.child_mib, _resident(child))
             progress(number + 1)
-        result.children = len(known)
-        result.grown_mib = _resident(os.getpid()) - before
+        result.children = decoder.started
+        result.grown_mib = statistics.median(last) - statistics.median(first)
+        result.bot_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if result.slowest > DECODE_SECONDS + SLOW_SECONDS:
+        result.faults.append(f"a file took {result.slowest:.0f} s")
+    if result.grown_mib > MOST_GROWN:
+        result.faults.append(f"the bot's own process grew by {result.grown_mib:.0f} MiB")
+    if result.child_mib > MEMORY / 2**20:
+        result.faults.append(f"a decoder took {result.child_mib:.0f} MiB")
     result.seconds = time.monotonic() - began
     return result
 
@@ -202,6 +230,12 @@ async def _opened(decoder: Decoder, data: bytes) -> str | None:
         return str(refusal)
     assert pixels.shape == (*SPEC.size, 3)
     return None
+
+
+async def _read(decoder: Decoder, data: bytes) -> None:
+    """Its text is nobody's matter here; that an answer comes is."""
+    with suppress(NotAPhoto):
+        await decoder.read(data)
 
 
 def _kind(reason: str) -> str:
@@ -232,18 +266,26 @@ def report(result: Result, seed: int) -> str:
     lines = [
         "## Damaged files",
         "",
-        f"`python -m benchmarks.fuzz --files {files} --seed {seed}`, {reliability.machine()}.",
+        f"`python -m benchmarks.fuzz --files {files} --seed {seed} --write` "
+        f"({reliability.machine()}): small pictures are damaged (flipped bits, other numbers, cut, "
+        "holes, repetitions, junk, two files in one) and go through the bot's own decoder; every "
+        f"{READ_EVERY}th of those that still open is read for text too, and every {EVERY} files a "
+        "whole picture must come through. A fault is a whole picture that doesn't, a file that "
+        f"takes longer than its time limit ({DECODE_SECONDS} s), a decoder above its memory limit "
+        f"({MEMORY // 2**20} MiB), or a bot that grows by more than {MOST_GROWN:g} MiB.",
         "",
         "| | |",
         "|---|---|",
         f"| damaged files | {files:,} |",
         f"| of them | {', '.join(f'{n:,} {name}' for name, n in sorted(result.files.items()))} |",
         f"| still opened | {result.opened:,} |",
+        f"| of these, read for text too | {result.read:,} |",
         f"| refused with a reason | {sum(result.refused.values()):,} |",
-        f"| decoder processes that died | {max(0, result.children - 1):,} |",
+        f"| decoder processes that died | {max(0, result.children - 2):,} |",
         f"| slower than {SLOW_SECONDS:g} s | {result.slow} (slowest {result.slowest:.1f} s) |",
         f"| largest decoder process | {result.child_mib:.0f} MiB |",
-        f"| growth of the bot's own process | {result.grown_mib:.1f} MiB |",
+        f"| the bot's own process, at most | {result.bot_mib:.0f} MiB |",
+        f"| its growth from the first tenth to the last (medians) | {result.grown_mib:.1f} MiB |",
         f"| files a second | {files / result.seconds:.0f} |",
         f"| faults | {len(result.faults)} |",
         "",

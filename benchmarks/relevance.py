@@ -220,7 +220,9 @@ async def _steps(world: World, questions: Sequence[Question], reader: Decoder | 
         for photo in world.photos.values():
             if photo.reply:
                 number = str(photo.number)
-                await world.memory.replies.hear(GROUP, "main", number, f"r{number}", photo.reply)
+                await world.memory.replies.hear(
+                    GROUP, "main", number, f"r{number}", "bob", photo.reply
+                )
         rows.append(await world.row(STEPS[3], questions))
     rows.append(await world.row(STEPS[4], questions))
     return rows

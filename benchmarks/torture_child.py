@@ -56,6 +56,7 @@ class Colours:
 
     async def encode_images(self, images: Pixels) -> Vector:
         means = images.reshape(len(images), -1, 3).mean(axis=1).astype(np.float32)
+        means = np.maximum(means, 1e-3)  # black has a direction too
         unit: Vector = means / np.linalg.norm(means, axis=1, keepdims=True)
         return unit
 

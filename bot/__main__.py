@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 from bot import __version__, settings
 from bot.errors import SettingsError, ShoeboxError
-from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks
+from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks, harmless
 from bot.settings import Settings
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options, redact)
     except ShoeboxError as error:
-        print(f"shoebox: {redact(_one_line(error))}", file=sys.stderr)
+        print(f"shoebox: {harmless(redact(_one_line(error)))}", file=sys.stderr)
         return WRONG_USE
     except KeyboardInterrupt:
         print("shoebox: stopped; nothing is lost, run it again to go on", file=sys.stderr)
@@ -294,6 +294,7 @@ def _copies(chosen: Settings, options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.command == "backup":
         terminal.print_backups(app.backup(chosen, options.file, options.overwrite))
+        terminal.print_not_backed_up(app.not_backed_up(chosen))
     else:
         terminal.print_restored(app.restore(chosen, options.file))
     return 0

@@ -40,7 +40,7 @@ from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
 from bot.starter import files as starter
 from storage import store_for
-from storage.backup import CHAT, CHATLOG, MEMORY, Backup, back_up, look_into
+from storage.backup import CHAT, CHATLOG, MEMORY, Backup, are_kin, back_up, look_into
 from storage.backup import restore as put_back
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,11 @@ class App:
     files: Files
     decoder: Decoder
     loader: ModelLoader
+    indexing_bytes: int
 
     def indexer(self) -> Indexer:
-        return Indexer(self.store, self.memory, self.adapters, self.decoder)
+        most = self.indexing_bytes
+        return Indexer(self.store, self.memory, self.adapters, self.decoder, most)
 
 
 @asynccontextmanager
@@ -102,8 +104,9 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
             chosen.models_folder,
         )
         async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
+            memory_for_indexing = chosen.indexing_mb * 2**20
             with contextlib.closing(exports):
-                yield App(store, memory, adapters, files, decoder, loader)
+                yield App(store, memory, adapters, files, decoder, loader, memory_for_indexing)
 
 
 async def serve(chosen: Settings) -> None:
@@ -494,6 +497,12 @@ def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
     return made
 
 
+def not_backed_up(chosen: Settings) -> Path | None:
+    """The folder of photos that were posted in the web chat: files, which no backup holds."""
+    folder = chosen.chat_path.parent / "photos"
+    return folder if folder.is_dir() and any(folder.iterdir()) else None
+
+
 def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | None]]:
     """Bring back what `backup` has copied; what it was, and where the old file lies now. Raises
     StoreError, also while a bot runs on this database."""
@@ -504,6 +513,6 @@ def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | None]]:
         if (chat := backup.with_name(backup.name + CHAT)).exists():
             copies.append((chat, chosen.chat_path, CHATLOG))
         found = [look_into(copy, schema) for copy, _, schema in copies]
-        now = datetime.now(UTC)
-        asides = [put_back(copy, place, now, schema) for copy, place, schema in copies]
+        now, kin = datetime.now(UTC), are_kin(backup, chosen.database_path)
+        asides = [put_back(copy, place, now, schema, kin) for copy, place, schema in copies]
     return list(zip(found, asides, strict=True))

@@ -31,6 +31,11 @@ class Decoder:
         self._eyes = Sandbox(DECODE_SECONDS, MEMORY)
         self._reader = Sandbox(READ_SECONDS, MEMORY, READ_NICENESS)
 
+    @property
+    def started(self) -> int:
+        """Processes so far: those that die are replaced."""
+        return self._eyes.started + self._reader.started
+
     async def pixels(self, data: bytes, spec: ImageSpec) -> Pixels:
         """The picture an encoder wants, (height, width, 3) uint8. Raises NotAPhoto."""
         return _pixels(await self._decode("pixels", _header(spec), data), spec)

@@ -26,6 +26,9 @@ NEAREST = 200
 """How many photos the meaning may bring in; words bring in their own."""
 RESTS = 3
 """How many parts of a question are looked for among the photos whose words hold the others."""
+AT_ONCE = 4
+"""Questions that are searched and compared; each takes some megabytes meanwhile, so that a crowd of
+them waits for its turn without."""
 KEPT = 30
 """How many photos of an answer its buttons can lead on to."""
 
@@ -46,6 +49,7 @@ class Finder:
         self._adapters = adapters
         self._decoder = decoder
         self._backgrounds = Backgrounds(models_folder)
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def prepare(self, encoder: Encoder) -> None:
         """Work out beforehand what the first question to a model would have to wait for."""
@@ -78,32 +82,33 @@ class Finder:
         # Of photos like another one, the nearest are what is asked for.
         judged = encoder is not None and query.like is None and vectors
         background = await self._backgrounds.of(encoder) if encoder and judged else None
-        if terms or vectors:
-            search = partial(
-                self._store.search,
-                query.groups,
-                query.audience,
-                ranking.lookups(terms),
-                model=None if encoder is None else encoder.model,
-                nearest=NEAREST,
-                meant=Meant(tuple(meant), asked.audience),
-                background=background,
-            )
-            candidates = await search(vectors=vectors, only=query.only)
-            rests: dict[frozenset[str], Candidates] = {}
-            if encoder and judged and not meant:
-                for held in ranking.partly_said(terms, candidates)[:RESTS]:
-                    left = " ".join(term for term in terms if term not in held)
-                    vector = await encoder.encode_text(left)
-                    only = replace(query.only, holding=(*query.only.holding, *sorted(held)))
-                    rests[held] = await search(vectors=[vector], only=only)
-            rest = words.terms(besides) if meant else ()
-            learned = None if encoder is None else encoder.calibration
-            ranked = ranking.rank(terms, candidates, rest, learned, rests)
-            total = candidates.total
-        else:
-            ranked, total = await self._newest(query)
-        hits = await self._hits(ranked, query)
+        async with self._turns:
+            if terms or vectors:
+                search = partial(
+                    self._store.search,
+                    query.groups,
+                    query.audience,
+                    ranking.lookups(terms),
+                    model=None if encoder is None else encoder.model,
+                    nearest=NEAREST,
+                    meant=Meant(tuple(meant), asked.audience),
+                    background=background,
+                )
+                candidates = await search(vectors=vectors, only=query.only)
+                rests: dict[frozenset[str], Candidates] = {}
+                if encoder and judged and not meant:
+                    for held in ranking.partly_said(terms, candidates)[:RESTS]:
+                        left = " ".join(term for term in terms if term not in held)
+                        vector = await encoder.encode_text(left)
+                        only = replace(query.only, holding=(*query.only.holding, *sorted(held)))
+                        rests[held] = await search(vectors=[vector], only=only)
+                rest = words.terms(besides) if meant else ()
+                learned = None if encoder is None else encoder.calibration
+                ranked = ranking.rank(terms, candidates, rest, learned, rests)
+                total = candidates.total
+            else:
+                ranked, total = await self._newest(query)
+            hits = await self._hits(ranked, query)
         fitting = {each.photo for each in ranked if each.fits}
         fit = sum(hit.photo.id in fitting for hit in hits)  # they come first
         shown = hits[: min(query.top, fit)]

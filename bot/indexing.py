@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -33,8 +33,15 @@ POLL_SECONDS = 2.0
 """Another process (`import`) may add photos without waking this one."""
 Prepared = tuple[Pixels, bytes]
 """What the encoder wants, and what copies are known by."""
-KEPT_BYTES = 64 * 1024 * 1024
-"""Originals kept between embedding and reading, so that most are fetched once."""
+SLOW_SECONDS = 0.5
+"""Who takes longer to come is not waited for any more: others are looked for."""
+AT_HAND = 2
+"""Originals that are fetched at once for reading, which takes much longer than most fetches."""
+MEMORY = 128 * 2**20
+"""Bytes of originals: half of it may be kept between embedding and reading, so that most are
+fetched only once; half may be on their way to the decoder."""
+GUESSED = 4 * 2**20
+"""Bytes of a photo, as long as nothing is known of those that come."""
 
 
 class Indexer:
@@ -46,12 +53,20 @@ class Indexer:
         memory: PhotoMemory,
         adapters: Mapping[str, ChatAdapter],
         decoder: Decoder,
+        memory_bytes: int = MEMORY,
     ) -> None:
         self._store = store
         self._memory = memory
         self._adapters = adapters
         self._decoder = decoder
-        self._originals = Originals(KEPT_BYTES, self._fetch)
+        self._originals = Originals(memory_bytes // 2, self._fetch)
+        self._most_held = memory_bytes // 2
+        self._held = 0
+        """Bytes of originals that are being decoded, or wait for that."""
+        self._decoding = 0
+        """How many those are."""
+        self._usual = GUESSED
+        """Bytes that one which is being fetched is counted with: as the largest of late."""
         self._complete_for: str | None = None
 
     @asynccontextmanager
@@ -102,13 +117,15 @@ class Indexer:
         saved: Collection[int] = ()
         try:
             while True:
-                if len(ahead) < AHEAD:
+                if room := self._room(len(ahead)):
                     skip = [*ahead, *saved]
-                    for job in await self._store.take(Task.EMBED, AHEAD - len(ahead), skip):
+                    for job in await self._store.take(Task.EMBED, room, skip):
                         ahead[job.photo] = asyncio.create_task(self._prepare(job, encoder))
                 if not ahead:
                     break
-                await asyncio.wait(ahead.values(), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    ahead.values(), timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
                 done = [photo for photo, task in ahead.items() if task.done()][:BATCH]
                 looks = {photo: ahead.pop(photo).result() for photo in done}
                 batch = {photo: look for photo, look in looks.items() if look is not None}
@@ -133,25 +150,40 @@ class Indexer:
         await self._store.save_vectors(model, list(batch), vectors)
 
     async def _prepare(self, job: Job, encoder: Encoder) -> Prepared | None:
-        data = await self._original(job)
-        if data is None:
+        try:
+            data = await self._originals.get(job)
+        except FetchFailed as failure:
+            await self._try_later(job, failure)
             return None
+        self._held += len(data)
+        self._decoding += 1
+        self._usual = max(len(data), self._usual * 9 // 10)
         try:
             return await self._decoder.look(data, encoder.image_spec)
         except NotAPhoto as reason:
             await self._refuse(job, str(reason))
             return None
+        finally:
+            self._held -= len(data)
+            self._decoding -= 1
+
+    def _room(self, ahead: int) -> int:
+        """How many more photos may be fetched ahead."""
+        fetching = ahead - self._decoding
+        fits = (self._most_held - self._held) // max(1, self._usual) - fetching
+        return min(max(fits, 0 if ahead else 1), AHEAD - ahead)
 
     async def _read_waiting(self) -> None:
         """Read the text in photos one by one, so that an urgent stop loses one at most."""
-        while jobs := await self._store.take(Task.READ, 1, ()):
-            data = await self._original(jobs[0])
-            if data is None:
-                continue
-            try:
-                await self._store.save_text(jobs[0].photo, await self._decoder.read(data))
-            except NotAPhoto as reason:
-                await self._refuse(jobs[0], str(reason))
+        async with aclosing(self._coming(Task.READ)) as coming:
+            async for job, data in coming:
+                if isinstance(data, FetchFailed):
+                    await self._try_later(job, data)
+                    continue
+                try:
+                    await self._store.save_text(job.photo, await self._decoder.read(data))
+                except NotAPhoto as reason:
+                    await self._refuse(job, str(reason))
         self._originals.clear()  # reading takes longest: now nothing else needs them
 
     async def _fingerprint_waiting(self) -> None:
@@ -160,24 +192,60 @@ class Indexer:
 
         A photo can be found without a fingerprint, so that none is given up for the lack of one.
         """
-        while True:
-            after = None
-            if self._memory.model.encoder is not None:
-                after = Task.EMBED
-                if await self._store.take(Task.EMBED, 1, ()):
-                    return  # looking for what is left among a flood would cost more than it brings
-            jobs = await self._store.take(Task.FINGERPRINT, 1, (), after)
-            if not jobs:
-                return
-            job = jobs[0]
-            try:
-                seen = await self._decoder.fingerprint(await self._originals.get(job))
-            except FetchFailed as failure:
-                await self._fingerprint_later(job, failure)
-            except NotAPhoto:
-                await self._store.end(job.photo, job.task)
-            else:
-                await self._store.save_fingerprints({job.photo: seen})
+        if await self._embedding_comes_first():
+            return
+        after = None if self._memory.model.encoder is None else Task.EMBED
+        async with aclosing(self._coming(Task.FINGERPRINT, after)) as coming:
+            async for job, data in coming:
+                if isinstance(data, FetchFailed):
+                    await self._fingerprint_later(job, data)
+                    continue
+                try:
+                    seen = await self._decoder.fingerprint(data)
+                    await self._store.save_fingerprints({job.photo: seen})
+                except NotAPhoto:
+                    await self._store.end(job.photo, job.task)
+                if after is None and self._memory.model.encoder is not None:
+                    return  # there is a model now
+                if await self._embedding_comes_first():
+                    return
+
+    async def _embedding_comes_first(self) -> bool:
+        """It fingerprints too; looking for what is left among a flood would cost more than it
+        brings."""
+        has_model = self._memory.model.encoder is not None
+        return has_model and bool(await self._store.take(Task.EMBED, 1, ()))
+
+    async def _coming(
+        self, task: Task, after: Task | None = None
+    ) -> AsyncGenerator[tuple[Job, bytes | FetchFailed], None]:
+        """Photos that are due, until none is, each with its bytes as soon as it has come: who comes
+        slowly keeps nobody waiting."""
+        ahead: dict[int, tuple[Job, asyncio.Task[bytes]]] = {}
+        try:
+            while True:
+                if len(ahead) < AHEAD and not any(each.done() for _, each in ahead.values()):
+                    most = min(AT_HAND, AHEAD - len(ahead))
+                    for job in await self._store.take(task, most, [*ahead], after):
+                        fetching = asyncio.create_task(self._originals.get(job))
+                        ahead[job.photo] = job, fetching
+                if not ahead:
+                    return
+                await asyncio.wait(
+                    [each for _, each in ahead.values()],
+                    timeout=SLOW_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                came = next((job for job, each in ahead.values() if each.done()), None)
+                if came is None:
+                    continue
+                job, fetched = ahead.pop(came.photo)
+                failure = fetched.exception()
+                yield job, failure if isinstance(failure, FetchFailed) else fetched.result()
+        finally:
+            for _, fetching in ahead.values():
+                fetching.cancel()
+            await asyncio.gather(*(each for _, each in ahead.values()), return_exceptions=True)
 
     async def _fingerprint_later(self, job: Job, failure: FetchFailed) -> None:
         if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
@@ -185,14 +253,6 @@ class Indexer:
             await self._store.end(job.photo, job.task)
         else:
             await self._postpone(job, failure)
-
-    async def _original(self, job: Job) -> bytes | None:
-        """The photo's bytes, or None when it has to wait or was given up."""
-        try:
-            return await self._originals.get(job)
-        except FetchFailed as failure:
-            await self._try_later(job, failure)
-            return None
 
     async def _try_later(self, job: Job, failure: FetchFailed) -> None:
         if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):

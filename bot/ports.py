@@ -10,6 +10,7 @@ from bot.answers import Hit
 from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
+    EVERYONE,
     Audience,
     Calibration,
     Group,
@@ -269,8 +270,10 @@ class GroupStore(Protocol):
         """A group's id from its id or its name. Raises `UnknownGroup`."""
         ...
 
-    async def status(self, group: str | None = None) -> list[GroupStatus]:
-        """Every group, or one, in numbers."""
+    async def status(
+        self, group: str | None = None, audience: Audience = EVERYONE
+    ) -> list[GroupStatus]:
+        """Every group, or one, in numbers: of the photos that this audience may see."""
         ...
 
 
@@ -326,9 +329,12 @@ class AnswerStore(Protocol):
 class ReplyStore(Protocol):
     """What was said in direct replies to photos. It goes with the photo."""
 
-    async def hear(self, group: str, channel: str, about: str, message: str, text: str) -> int:
+    async def hear(
+        self, group: str, channel: str, about: str, message: str, author: str, text: str
+    ) -> int:
         """A message of this channel says something in reply to the post `about`, or says other
-        words now (none: nothing any more). Returns how many photos it is about."""
+        words now (none: nothing any more). Nothing is kept of who refuses, or of what was to be
+        forgotten. Returns how many photos it is about."""
         ...
 
     async def heard(self, group: str, channel: str, messages: Collection[str]) -> frozenset[str]:
@@ -336,7 +342,7 @@ class ReplyStore(Protocol):
         ...
 
     async def unsay(self, group: str, channel: str, messages: Collection[str]) -> int:
-        """These messages are gone, and what they said with them; about how many photos."""
+        """These messages are gone for ever, with what they said; about how many photos."""
         ...
 
 
@@ -350,8 +356,8 @@ class NameStore(Protocol):
     async def take_back(
         self, group: str, audience: Audience, key: str, giver: str | None
     ) -> tuple[int, int]:
-        """Take a name off the photos that `giver` gave it to (None: whoever did); returns how
-        many, and how many of the audience's still have it."""
+        """Take a name off the photos that `giver` gave it to, or (None) off all of the audience's;
+        returns how many of the audience's that were, and how many of them still have it."""
         ...
 
     async def of(self, groups: Collection[str], audience: Audience) -> dict[str, Name]:
@@ -371,9 +377,9 @@ class PeopleStore(Protocol):
         ...
 
     async def forget(self, group: str, person: str, most: int) -> int:
-        """Forget `most` of somebody's posts in a group, never to remember them again, and the
-        names that they gave there, what they asked, and that they were seen; returns how many
-        photos that were."""
+        """Forget `most` of somebody's posts in a group, never to remember them again, and what they
+        said there about others' photos, the names that they gave, what they asked, and that they
+        were seen; returns how many photos that were."""
         ...
 
     async def refuse(self, person: str, refuses: bool) -> None:

@@ -1,5 +1,6 @@
-"""Secrets are taken out of whatever is about to be shown: the last line of defence, since libraries
-put addresses with tokens in them into their errors."""
+"""What is about to be shown in a terminal or a log: without secrets, as the last line of defence,
+since libraries put addresses with tokens in them into their errors; and without control
+characters, since names of groups, people and files may hold any."""
 
 from __future__ import annotations
 
@@ -14,6 +15,12 @@ from urllib.parse import quote
 HIDDEN = "[hidden]"
 SHORTEST = 8
 """Characters; a shorter password is a word that may stand anywhere."""
+
+
+def harmless(text: str, but: str = "") -> str:
+    """Text that can't move the cursor, colour what follows, turn it around or look like another
+    line; `but` these characters may stay."""
+    return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
 
 
 class Redactor:
@@ -35,14 +42,18 @@ class Redactor:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record, its traceback included, without the secrets."""
+    """Formats a record as one line, its traceback below; no secrets, no control characters."""
 
     def __init__(self, redact: Redactor, form: str) -> None:
         super().__init__(form)
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(super().format(record))
+        return harmless(self._redact(super().format(record)), but="\n")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = harmless(record.message)
+        return super().formatMessage(record)
 
 
 def guard_tracebacks(redact: Redactor) -> None:
@@ -51,7 +62,8 @@ def guard_tracebacks(redact: Redactor) -> None:
     def show(
         kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
+        told = "".join(traceback.format_exception(kind, error, trace))
+        sys.stderr.write(harmless(redact(told), but="\n"))
 
     def show_of_thread(failed: threading.ExceptHookArgs) -> None:
         if failed.exc_type is not SystemExit:

@@ -33,6 +33,8 @@ class Sandbox:
         self._timeout = timeout
         self._options = [f"--memory={memory}", f"--nice={niceness}"]
         self._idle = idle
+        self.started = 0
+        """Children so far."""
         self._lock = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -85,6 +87,7 @@ class Sandbox:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         if self._child is None or self._child.returncode is not None:
+            self.started += 1
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",

@@ -39,6 +39,7 @@ KEYS = (
     "QUESTIONS_PER_MINUTE",
     "RETENTION_DAYS",
     "SEARCH_CACHE_MB",
+    "INDEXING_MB",
 )
 """Every key that .env may hold."""
 
@@ -69,6 +70,8 @@ class Settings:
     """Of one person; 0: as many as they like."""
     search_cache_mb: int = 1024
     """What searches may keep of the groups' photos in memory, in megabytes."""
+    indexing_mb: int = 128
+    """What files of photos that wait to be looked at may take in memory, in megabytes."""
 
     retention_days: int = 0
     """How old a post may become; 0: as old as it likes."""
@@ -166,6 +169,7 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         search_cache_mb=_megabytes(
             "SEARCH_CACHE_MB", get("SEARCH_CACHE_MB", str(defaults.search_cache_mb))
         ),
+        indexing_mb=_megabytes("INDEXING_MB", get("INDEXING_MB", str(defaults.indexing_mb))),
     )
     if not is_loopback(settings.web_host) and not settings.web_password:
         raise SettingsError(

@@ -18,6 +18,7 @@ from bot.app import Check
 from bot.language import photos
 from bot.models import ModelPresence, Presence
 from bot.photos import GroupStatus, Name, Task
+from bot.redaction import harmless
 from storage.backup import Backup
 
 MOST_REASONS = 10
@@ -30,7 +31,7 @@ MOST_ALIKE = 20
 
 def plain(text: str) -> str:
     """One line that can't move the cursor: names may hold newlines and control characters."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return harmless(text)
 
 
 def download_bar() -> Callable[[int, int], None]:
@@ -84,7 +85,7 @@ def print_summary(summary: ImportSummary, notice: str | None) -> None:
         if more := len(where[MOST_ALIKE:]):
             print(f"  … and {more} more: {plain(reason)} (--report FILE lists all)")
     if notice:
-        print(notice, file=sys.stderr)
+        print(plain(notice), file=sys.stderr)
     elif waiting := summary.waiting.get(Task.EMBED, 0):
         print(f"{waiting} photos wait for a model to be found by meaning", file=sys.stderr)
 
@@ -160,7 +161,7 @@ def print_verdict(verdict: Verdict) -> None:
     for each in verdict.shares:
         print(f"{each.bar(20)} {each.percent:>9}  {plain(each.option)}")
     if verdict.notice:
-        print(verdict.notice, file=sys.stderr)
+        print(plain(verdict.notice), file=sys.stderr)
 
 
 def verdict_json(verdict: Verdict) -> str:
@@ -243,6 +244,14 @@ def print_backups(backups: Sequence[Backup]) -> None:
         print(f"{plain(str(each.path))}: {each.bytes / 1e6:.1f} MB{number}")
 
 
+def print_not_backed_up(folder: Path | None) -> None:
+    """What has to be copied besides."""
+    if folder is not None:
+        print(
+            f"not in it: the photos that were posted in the web chat; copy {plain(str(folder))} too"
+        )
+
+
 def print_restored(restored: Sequence[tuple[Backup, Path | None]]) -> None:
     """What was brought back, and where the old files are."""
     for backup, aside in restored:
@@ -258,4 +267,6 @@ def print_checks(checks: Sequence[Check]) -> None:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """Readable in every script; what a terminal would obey is escaped."""
+    written = json.dumps(value, ensure_ascii=False, indent=2)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in written)

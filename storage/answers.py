@@ -81,11 +81,19 @@ class SqliteAnswers:
             photos = await stored_photos(
                 db, "photos.id IN (SELECT value FROM json_each(?))", (ids,)
             )
+            names = []
+            if any(each[4] for each in found):
+                joined = "JOIN names ON names.photo_id = photos.id"
+                names = await rows(db, *scope.select("DISTINCT written", joined))
         by_id = {photo.id: photo for photo in photos}
-        return answer[0], _collapsed(
+        known = {str(written) for (written,) in names}
+        hits = (
             Hit(rank, by_id[photo], score, tuple(map(Signal, json.loads(why))), name)
             for rank, photo, score, why, name in found
             if photo in by_id
+        )
+        return answer[0], _collapsed(
+            _without_name(hit) if hit.name and hit.name not in known else hit for hit in hits
         )
 
     async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
@@ -105,6 +113,12 @@ def _places(hits: Sequence[Hit]) -> Iterator[tuple[int, int, Hit]]:
     for hit in hits:
         for place, each in enumerate((hit, *hit.copies)):
             yield hit.rank, place, each
+
+
+def _without_name(hit: Hit) -> Hit:
+    """For those who may see no photo that was named so."""
+    why = tuple(signal for signal in hit.why if signal is not Signal.NAME)
+    return replace(hit, why=why or (Signal.MEANING,), name="")
 
 
 def _collapsed(hits: Iterable[Hit]) -> list[Hit]:

@@ -88,9 +88,12 @@ def look_into(path: Path, schema: str = MEMORY) -> Backup:
     return Backup(path, path.stat().st_size, photos)
 
 
-def restore(backup: Path, database: Path, now: datetime, schema: str = MEMORY) -> Path | None:
+def restore(
+    backup: Path, database: Path, now: datetime, schema: str = MEMORY, kin: bool = True
+) -> Path | None:
     """Put a backup in the place of a database that nobody uses; returns where the old one lies
-    now. What was forgotten since the backup, post by post, stays forgotten. Raises StoreError."""
+    now. What was forgotten since the backup, post by post, stays forgotten. `kin`: the backup of a
+    web chat's log was made of this very one. Raises StoreError."""
     look_into(backup, schema)
     part = database.with_name(database.name + PART)
     with _translated(database, "written"):
@@ -99,11 +102,14 @@ def restore(backup: Path, database: Path, now: datetime, schema: str = MEMORY) -
         try:
             shutil.copyfile(backup, part)
             part.chmod(0o600)
+            forget_again = _forget_again
             if schema == MEMORY:
                 _mend_indexes(part)
-                if database.exists():
-                    with suppress(sqlite3.Error):  # damaged, it can't tell what it forgot
-                        _forget_again(part, database)
+            else:
+                forget_again = _delete_again
+            if database.exists() and kin:
+                with suppress(sqlite3.Error):  # damaged, it can't tell what it forgot
+                    forget_again(part, database)
             _sync(part)
             aside = _set_aside(database, now) if database.exists() else None
             part.replace(database)
@@ -141,6 +147,27 @@ def _mend_indexes(copy: Path) -> None:
                 db.execute(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")
 
 
+def are_kin(backup: Path, database: Path) -> bool:
+    """Whether a backup was made of this memory, as far as it can be read."""
+    with suppress(sqlite3.Error), closing(_open(backup)) as one, closing(_open(database)) as other:
+        salts = [db.execute("SELECT value FROM salt").fetchone() for db in (one, other)]
+        return bool(salts[0] == salts[1])
+    return False
+
+
+def _delete_again(copy: Path, old: Path) -> None:
+    """Take out of a copy of a web chat's log what the old one had, and has no more."""
+    with closing(sqlite3.connect(copy, uri=True)) as db:
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute("ATTACH ? AS old", (f"{old.absolute().as_uri()}?mode=ro",))
+        with db:
+            db.execute(
+                "DELETE FROM main.message WHERE id NOT IN"
+                " (SELECT id FROM old.message WHERE NOT deleted) AND id <="
+                " (SELECT max(seq) FROM old.sqlite_sequence WHERE name = 'message')"
+            )
+
+
 def _forget_again(copy: Path, old: Path) -> None:
     """Take what the old database refuses to remember over into a copy of the same one."""
     with closing(sqlite3.connect(copy, uri=True)) as db:
@@ -162,6 +189,14 @@ def _forget_again(copy: Path, old: Path) -> None:
             posts = db.execute("SELECT id, group_id, channel, message FROM posts").fetchall()
             gone = [(i,) for i, group, *where in posts if (group, digest(salt, *where)) in digests]
             db.executemany("DELETE FROM posts WHERE id = ?", gone)
+            replies = db.execute(
+                "SELECT replies.id, posts.group_id, channel, replies.message FROM replies"
+                " JOIN photos ON photos.id = photo_id JOIN posts ON posts.id = post_id"
+            ).fetchall()
+            said = [
+                (i,) for i, group, *where in replies if (group, digest(salt, *where)) in digests
+            ]
+            db.executemany("DELETE FROM replies WHERE id = ?", said)
 
 
 def _newest(schema: str) -> int:

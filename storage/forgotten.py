@@ -29,14 +29,14 @@ async def is_forbidden(db: aiosqlite.Connection, group: int, channel: str, messa
     return found is not None
 
 
-async def refusal(db: aiosqlite.Connection, person: str) -> bytes:
-    """What somebody who refuses is known by."""
+async def person_digest(db: aiosqlite.Connection, person: str) -> bytes:
+    """What somebody is known by where their id is not to be read."""
     return digest(await _salt(db), person)
 
 
 async def refuses(db: aiosqlite.Connection, person: str) -> bool:
     """Whether somebody's photos are not to be kept."""
-    known_by = await refusal(db, person)
+    known_by = await person_digest(db, person)
     return await value(db, "SELECT 1 FROM refusing WHERE digest = ?", (known_by,)) is not None
 
 

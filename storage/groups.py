@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import UnknownGroup
-from bot.photos import Group, GroupStatus, Refusal
+from bot.photos import EVERYONE, Audience, Group, GroupStatus, Refusal
 from storage.connection import Database
 from storage.rows import row, rows, value
+from storage.search import seen_by
 
 UPSERT = (
     "INSERT INTO groups (key, name) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET"
@@ -153,15 +154,19 @@ class SqliteGroups:
             raise UnknownGroup(f"there is no group called {name!r}; known groups: {names}")
         return named[0]
 
-    async def status(self, group: str | None = None) -> list[GroupStatus]:
+    async def status(
+        self, group: str | None = None, audience: Audience = EVERYONE
+    ) -> list[GroupStatus]:
         only = "" if group is None else " WHERE groups.key = ?"
-        values = () if group is None else (group,)
+        seen, channels = seen_by(audience)
+        values = (*channels,) if group is None else (*channels, group)
         async with self._db.read() as db:
             counts = await rows(
                 db,
                 "SELECT groups.id, groups.key, groups.name, count(photos.id),"
                 " count(embed.photo_id), count(read.photo_id) FROM groups"
-                " LEFT JOIN photos ON photos.group_id = groups.id AND refused IS NULL"
+                " LEFT JOIN (SELECT photos.* FROM photos JOIN posts ON posts.id = post_id"
+                f" WHERE refused IS NULL{seen}) AS photos ON photos.group_id = groups.id"
                 " LEFT JOIN jobs AS embed ON embed.photo_id = photos.id AND embed.task = 'embed'"
                 " LEFT JOIN jobs AS read ON read.photo_id = photos.id AND read.task = 'read'"
                 f"{only} GROUP BY groups.id ORDER BY groups.name, groups.key",
@@ -169,9 +174,9 @@ class SqliteGroups:
             )
             refused = await rows(
                 db,
-                "SELECT group_id, photos.id, photos.name, refused FROM photos"
-                f" JOIN groups ON groups.id = group_id{only}{' AND' if only else ' WHERE'}"
-                " refused IS NOT NULL ORDER BY photos.id",
+                "SELECT photos.group_id, photos.id, photos.name, refused FROM photos"
+                " JOIN posts ON posts.id = post_id JOIN groups ON groups.id = photos.group_id"
+                f" AND refused IS NOT NULL{seen}{only} ORDER BY photos.id",
                 values,
             )
         reasons: dict[int, list[Refusal]] = {}

@@ -61,16 +61,20 @@ class SqliteNames:
     async def take_back(
         self, group: str, audience: Audience, key: str, giver: str | None
     ) -> tuple[int, int]:
+        scope = Scope([group], audience)
         async with self._db.write() as db:
-            gone = await rows(
-                db,
-                "DELETE FROM names WHERE key = ?1 AND (?2 IS NULL OR giver = ?2)"
-                " AND photo_id IN (SELECT photos.id FROM photos JOIN groups"
-                " ON groups.id = group_id WHERE groups.key = ?3) RETURNING photo_id",
+            seen = await rows(db, *_examples(scope, "photos.id, giver", [key]))
+            gone = [photo for photo, by in seen if giver in (None, by)]
+            await db.execute(
+                "DELETE FROM names WHERE key = ? AND photo_id IN (SELECT value FROM json_each(?))",
+                (key, json.dumps(gone)),
+            )
+            await db.execute(  # their own go where they may no longer look, too
+                "DELETE FROM names WHERE key = ? AND giver = ? AND photo_id IN (SELECT photos.id"
+                " FROM photos JOIN groups ON groups.id = group_id WHERE groups.key = ?)",
                 (key, giver, group),
             )
-            left = await value(db, *_examples(Scope([group], audience), "count(*)", [key]))
-        return len(gone), int(left)
+        return len(gone), len(seen) - len(gone)
 
     async def of(self, groups: Collection[str], audience: Audience) -> dict[str, Name]:
         scope = Scope(groups, audience)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from storage.connection import Database
-from storage.forgotten import forbid, refusal, refuses
+from storage.forgotten import forbid, person_digest, refuses
+from storage.replies import unsay_all_by
 from storage.rows import rows, value
 from storage.stand_ins import forbid_moments
 
@@ -50,6 +51,7 @@ class SqlitePeople:
                 " (SELECT id FROM photos WHERE group_id = ?)",
                 (person, group_id),
             )
+            await unsay_all_by(db, group_id, person)
             await db.execute(
                 "DELETE FROM people WHERE person = ? AND group_id = ?", (person, group_id)
             )
@@ -62,7 +64,7 @@ class SqlitePeople:
 
     async def refuse(self, person: str, refuses: bool) -> None:
         async with self._db.write() as db:
-            digest = await refusal(db, person)
+            digest = await person_digest(db, person)
             if refuses:
                 await db.execute("INSERT OR IGNORE INTO refusing VALUES (?)", (digest,))
             else:

@@ -10,6 +10,7 @@ import aiosqlite
 
 from bot.words import fold
 from storage.connection import Database
+from storage.forgotten import forbid, is_forbidden, person_digest, refuses
 from storage.loading import fetch
 from storage.rows import rows, value
 
@@ -25,24 +26,34 @@ class SqliteReplies:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def hear(self, group: str, channel: str, about: str, message: str, text: str) -> int:
+    async def hear(
+        self, group: str, channel: str, about: str, message: str, author: str, text: str
+    ) -> int:
         folded = fold(text[:MOST_CHARACTERS])[:MOST_CHARACTERS]
         async with self._db.read() as db:
             photos = await _photos_about(db, group, channel, about)
         if not photos:  # most replies are about no photo: nothing is written for them
             return 0
         async with self._db.write() as db:
-            if not folded:
+            group_id = await value(db, "SELECT id FROM groups WHERE key = ?", (group,))
+            if (
+                not folded
+                or await refuses(db, author)
+                or await is_forbidden(db, group_id, channel, message)
+            ):
                 await _unsay(db, photos, [message])
                 return 0
+            known_by = await person_digest(db, author)
             for photo in photos:
                 await db.execute(  # the photo may have been forgotten meanwhile
-                    "INSERT INTO replies (photo_id, message, text) SELECT id, ?2, ?3 FROM photos"
+                    "INSERT INTO replies (photo_id, message, author, text)"
+                    " SELECT id, ?2, ?3, ?4 FROM photos"
                     " WHERE id = ?1 AND (SELECT count(*) FROM replies"
                     " WHERE photo_id = ?1 AND message <> ?2)"
                     f" < {MOST_REPLIES}"
-                    " ON CONFLICT (photo_id, message) DO UPDATE SET text = excluded.text",
-                    (photo, message, folded),
+                    " ON CONFLICT (photo_id, message) DO UPDATE SET text = excluded.text,"
+                    " author = excluded.author",
+                    (photo, message, known_by, folded),
                 )
         return len(photos)
 
@@ -63,7 +74,8 @@ class SqliteReplies:
         async with self._db.read() as db:
             found = await rows(
                 db,
-                "SELECT replies.photo_id FROM replies JOIN photos ON photos.id = replies.photo_id"
+                "SELECT replies.photo_id, posts.group_id, replies.message FROM replies"
+                " JOIN photos ON photos.id = replies.photo_id"
                 " JOIN posts ON posts.id = post_id JOIN groups ON groups.id = posts.group_id"
                 " WHERE replies.message IN (SELECT value FROM json_each(?))"
                 " AND groups.key = ? AND posts.channel = ?",
@@ -71,8 +83,27 @@ class SqliteReplies:
             )
         if found:
             async with self._db.write() as db:
-                await _unsay(db, [photo for (photo,) in found], messages)
+                gone = {message for _, _, message in found}
+                await forbid(db, found[0][1], [(channel, message) for message in gone])
+                await _unsay(db, [photo for photo, _, _ in found], messages)
         return len(found)
+
+
+async def unsay_all_by(db: aiosqlite.Connection, group: int, person: str) -> None:
+    """All that somebody said about photos of a group goes, and doesn't come back."""
+    known_by = await person_digest(db, person)
+    said = await rows(
+        db,
+        "SELECT replies.id, channel, replies.message FROM replies"
+        " JOIN photos ON photos.id = photo_id JOIN posts ON posts.id = post_id"
+        " WHERE replies.author = ? AND photos.group_id = ?",
+        (known_by, group),
+    )
+    await forbid(db, group, [(channel, message) for _, channel, message in said])
+    await db.execute(
+        "DELETE FROM replies WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps([id_ for id_, _, _ in said]),),
+    )
 
 
 def said_of(db: sqlite3.Connection, photos: Collection[int]) -> dict[int, str]:

@@ -10,15 +10,16 @@ import aiosqlite
 
 from bot.photos import PhotoRef, Post, StoredPhoto
 
-# An album's caption is on one of its messages and holds for all. If several have captions, each
-# is its own photo's.
+# An album's caption is on one of its messages and holds for all of that channel. If several have
+# captions, each is its own photo's.
 _PHOTO_COLUMNS = """
     photos.id, photos.platform, photos.key, photos.locator, photos.name, photos.refused,
     groups.key, groups.name, posts.channel, posts.message, posts.author, posts.author_name,
     posts.posted_at, posts.album, posts.link, posts.spoiler, posts.protected,
     CASE WHEN posts.caption <> '' OR posts.album = '' THEN posts.caption ELSE coalesce((
         SELECT max(captioned.caption) FROM posts AS captioned WHERE captioned.album = posts.album
-        AND captioned.group_id = posts.group_id AND captioned.caption <> '' HAVING count(*) = 1
+        AND captioned.group_id = posts.group_id AND captioned.channel = posts.channel
+        AND captioned.caption <> '' HAVING count(*) = 1
     ), '') END
 """
 

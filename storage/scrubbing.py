@@ -26,6 +26,8 @@ PAGES = 256
 REST = 100.0
 """Times as long as the last scrub took are to pass before the next one: a group that deletes all
 day doesn't keep a large file busy with that."""
+MOST_REST = 900.0
+"""Seconds of that at most: what is to be forgotten waits no longer, however large the file is."""
 
 
 class Scrubber:
@@ -63,7 +65,7 @@ class Scrubber:
                 ((busy, *_),) = await self._db.alone("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 took = self._clock() - began
-                self._not_before = self._clock() + REST * took
+                self._not_before = self._clock() + min(REST * took, MOST_REST)
             if busy:
                 return False
             async with self._db.write() as db:

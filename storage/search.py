@@ -19,6 +19,17 @@ Texts = dict[int, tuple[str, str]]
 """(caption, text) by photo id, folded."""
 
 
+def seen_by(audience: Audience) -> tuple[str, tuple[str, ...]]:
+    """Conditions on `posts`, each beginning with AND, that leave what an audience may see."""
+    where, values = "", tuple[str, ...]()
+    if not audience.protected:
+        where += " AND NOT posts.protected"
+    if audience.channels is not None:
+        where += " AND posts.channel IN (SELECT value FROM json_each(?))"
+        values = (json.dumps(sorted(audience.channels)),)
+    return where, values
+
+
 class Scope:
     """The photos that may be looked at: these groups', and of them only the audience's, narrowed
     to what the asker wants."""
@@ -28,12 +39,9 @@ class Scope:
             "photos.group_id IN (SELECT id FROM groups WHERE key IN"
             " (SELECT value FROM json_each(?))) AND photos.refused IS NULL"
         )
-        self._values: tuple[str, ...] = (json.dumps(list(groups)),)
-        if not audience.protected:
-            self._where += " AND NOT posts.protected"
-        if audience.channels is not None:
-            self._where += " AND posts.channel IN (SELECT value FROM json_each(?))"
-            self._values += (json.dumps(sorted(audience.channels)),)
+        seen, channels = seen_by(audience)
+        self._where += seen
+        self._values: tuple[str, ...] = (json.dumps(list(groups)), *channels)
         if only.authors is not None:
             self._where += " AND posts.author IN (SELECT value FROM json_each(?))"
             self._values += (json.dumps(sorted(only.authors)),)

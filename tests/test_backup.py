@@ -18,7 +18,7 @@ import pytest
 
 from bot.errors import StoreError
 from bot.lock import IndexerLock
-from storage.backup import CHATLOG, back_up, look_into, restore
+from storage.backup import CHATLOG, are_kin, back_up, look_into, restore
 from storage.chatlog import ChatLog
 from storage.sqlite import SqliteStore
 from tests.test_command_line import environment
@@ -113,6 +113,49 @@ async def test_back_again_with_the_old_one_kept_aside(tmp_path: Path) -> None:
     elsewhere = tmp_path / "new" / "box.db"
     assert restore(copy, elsewhere, NOW) is None
     assert await captions_in(elsewhere, "cake", "goose") == ["cake", "goose"]
+
+
+async def test_what_was_said_about_photos_stays_forgotten_too(tmp_path: Path) -> None:
+    path, copy = tmp_path / "box.db", tmp_path / "copy.db"
+    await filled(path, "cake")
+    async with SqliteStore(path) as store:
+        for who in ("ann", "bob"):
+            where = ("local:fam", "main", "cake")
+            assert await store.replies.hear(*where, f"r-{who}", who, f"delicious {who}")
+    back_up(path, copy, overwrite=False)
+    async with SqliteStore(path) as store:
+        await store.people.forget("local:fam", "bob", 10)
+    restore(copy, path, NOW)
+    assert await captions_in(path, "ann", "bob", "cake") == ["ann", "cake"]
+    assert b"delicious bob" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("kin", [True, False])
+async def test_messages_that_were_deleted_in_the_web_chat_stay_so(
+    tmp_path: Path, kin: bool
+) -> None:
+    path, copy = tmp_path / "chat.db", tmp_path / "copy.db"
+    async with ChatLog(path) as log:
+        first, second = [await log.add("fam", "Ann", text) for text in ("stays", "goes")]
+    back_up(path, copy, overwrite=False, schema=CHATLOG)
+    async with ChatLog(path) as log:
+        await log.delete(second.id)
+        await log.purge(second.id)
+        await log.add("fam", "Ann", "later")
+    restore(copy, path, NOW, CHATLOG, kin)
+    async with ChatLog(path) as log:
+        assert await log.get(first.id) is not None
+        assert (await log.get(second.id) is None) == kin, "of another chat it can't be known"
+
+
+def test_only_a_memory_and_its_own_backup_are_kin(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.db" for n in "ab"]
+    for path in paths:
+        asyncio.run(filled(path, "cake"))
+    back_up(paths[0], tmp_path / "copy.db", overwrite=False)
+    assert are_kin(tmp_path / "copy.db", paths[0])
+    assert not are_kin(tmp_path / "copy.db", paths[1])
+    assert not are_kin(tmp_path / "copy.db", tmp_path / "none.db")
 
 
 async def test_a_log_of_the_old_one_never_meets_the_new_one(tmp_path: Path) -> None:
@@ -212,11 +255,16 @@ def test_backup_beside_a_bot_and_restore_without_one(shoebox: Shoebox, tmp_path:
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("copy.db: 0.")
         assert "MB, 1 photo" in done.stdout
+        assert "not in it" not in done.stdout
         assert (tmp_path / "copy.db.chat").exists(), "the web chat's log too"
+        (tmp_path / "data/web/photos/ab.jpg").write_bytes(b"a photo")
         again = shoebox("backup", "copy.db")
         assert again.returncode == 2
         assert "--overwrite" in again.stderr
-        assert shoebox("backup", "copy.db", "--overwrite").returncode == 0
+        done = shoebox("backup", "copy.db", "--overwrite")
+        assert done.returncode == 0
+        assert "not in it" in done.stdout
+        assert "data/web/photos" in done.stdout
         refused = shoebox("restore", "copy.db")
         assert refused.returncode == 2
         assert f"process {bot.pid}" in refused.stderr

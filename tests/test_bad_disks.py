@@ -229,7 +229,7 @@ async def filled(path: Path, posts: int = 60) -> bytes:
         group = a_post().group
         await store.groups.see(group, "somebody")
         await store.groups.take_note(group, "about", "something")
-        await store.replies.hear(group, "main", "1", "r", "delicious")
+        await store.replies.hear(group, "main", "1", "r", "bob", "delicious")
         await store.people.refuse("somebody else", True)
         hits = [Hit(1, photo, 1.0, ()) for photo in await store.photos([1])]
         await store.answers.keep(None, "somebody", "cake", hits)

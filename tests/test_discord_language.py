@@ -104,7 +104,7 @@ async def test_to_one_alone_their_own(tmp_path: Path, chinese_clients: None) -> 
         shared = await at.bob.click(message_of(private), custom_id=shown.buttons["分享给大家"])
         assert " shares:\nOne photo" in Shown.of(shared.followups[-1]).text, "all read it"
         stats = await at.bob.slash(at.general, "stats")
-        assert said(stats).startswith("我记得这个服务器的 **1 张照片**")
+        assert "我记得 **1 张照片**" in said(stats)
 
 
 async def test_commands_are_shown_in_the_readers_language(tmp_path: Path) -> None:

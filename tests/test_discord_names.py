@@ -81,6 +81,19 @@ async def test_edits_and_deletes_of_replies_are_followed(tmp_path: Path) -> None
         assert await said(at) == []
 
 
+async def test_what_somebody_said_goes_with_all_of_theirs(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        posted = await at.post(at.ann)
+        reply = await at.bob.send(at.general, "marathon of bob", reply_to=posted)
+        await at.eve.send(at.general, "marathon of eve", reply_to=posted)
+        asked = await at.bob.slash(at.general, "forget", me=True)
+        assert asked.response is not None
+        await at.bob.click(asked.response, custom_id="mine:yes")
+        assert await said(at) == ["marathon of eve"]
+        await at.bob.edit(reply, "marathon once more")
+        assert await said(at) == ["marathon of eve"], "an edit can't bring it back"
+
+
 async def test_a_reply_stays_within_the_audience_of_its_photo(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         secret = at.channel("secret", at.eve)

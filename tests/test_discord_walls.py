@@ -198,3 +198,5 @@ async def test_in_private_everything_is_searched_that_the_asker_may_read(tmp_pat
                 readable = sum(server.may_read(who, c) or c.id == room.id for c in server.channels)
                 found = len(Shown.of(result.response).attachments)
                 assert found == min(3, 2 * readable)
+                told = Shown.of((await who.slash(room, "stats")).response).text
+                assert (f"**{2 * readable} photos**" in told) == (readable > 0), told

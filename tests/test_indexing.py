@@ -91,6 +91,7 @@ class World:
 
     def __init__(self, store: SqliteStore, decoder: Decoder) -> None:
         self.store = store
+        self.decoder = decoder
         self.shelf = Shelf()
         self.model = ModelState("colours")
         adapters = {"shelf": self.shelf}
@@ -120,29 +121,66 @@ async def test_photos_are_embedded_in_batches_and_read(world: World) -> None:
     encoder = ColourEncoder()
     encoder.pause = 0.2
     world.model.encoder = encoder
-    photos = [await world.post(f"{n}.jpg", photo(n)) for n in range(11)]
-    photos.append(await world.post("sign.jpg", sign("AKAI")))
+    photos = [await world.post("sign.jpg", sign("AKAI"))]  # reading is slow, and begins with it
+    photos += [await world.post(f"{n}.jpg", photo(n)) for n in range(11)]
     async with world.indexer.running():
         await world.until(Task.EMBED, photos)
         assert max(encoder.batches) > 1
         assert max(encoder.batches) <= indexing.BATCH
         assert sum(encoder.batches) == 12
-        await world.until(Task.READ, photos)
+        await world.until(Task.READ, photos[:2])
     candidates = await world.store.search(["g"], EVERYONE, ["akai"], [], None, 5)
-    assert [item.photo for item in candidates.items] == [photos[-1]]
+    assert [item.photo for item in candidates.items] == [photos[0]]
     assert len(world.shelf.fetched) == 12, "each original is fetched once for both tasks"
 
 
-async def test_a_photo_that_comes_slowly_keeps_no_other_waiting(world: World) -> None:
+@pytest.mark.parametrize("task", [Task.EMBED, Task.READ])
+async def test_a_photo_that_comes_slowly_keeps_no_other_waiting(
+    world: World, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(data: bytes) -> str:
+        return "at once"
+
+    monkeypatch.setattr(world.decoder, "read", read)
     world.model.encoder = ColourEncoder()
     world.shelf.held = asyncio.Event()
-    slow = await world.post("slow.jpg", photo(0))
-    others = [await world.post(f"{n}.jpg", photo(n)) for n in range(1, 4)]
+    slow = [await world.post(f"slow-{n}.jpg", photo(n)) for n in range(3)]
+    others = [await world.post(f"{n}.jpg", photo(n)) for n in range(3, 5)]
     async with world.indexer.running():
-        await world.until(Task.EMBED, others)
-        assert (await world.store.unfinished([slow]))[Task.EMBED] == 1
+        await world.until(task, others)
+        later = await world.post("later.jpg", photo(9))
+        await world.until(task, [later])
+        assert (await world.store.unfinished(slow))[task] == 3
         world.shelf.held.set()
-        await world.until(Task.EMBED, [slow])
+        await world.until(task, slow)
+
+
+async def test_photos_come_slowly_without_a_model_too(world: World) -> None:
+    world.shelf.held = asyncio.Event()
+    slow = await world.post("slow.jpg", photo(0))
+    async with world.indexer.running():
+        others = [await world.post(f"{n}.jpg", photo(n)) for n in range(1, 4)]
+        await world.until(Task.FINGERPRINT, others)
+        assert (await world.store.unfinished([slow]))[Task.FINGERPRINT] == 1
+        world.shelf.held.set()
+        await world.until(Task.FINGERPRINT, [slow])
+
+
+async def test_no_more_originals_are_fetched_than_fit(world: World, tmp_path: Path) -> None:
+    """While the decoder is busy, photos wait where they are."""
+    adapters = {"shelf": world.shelf}
+    big = encoded(Image.effect_noise((300, 300), 100).convert("RGB"))
+    indexer = Indexer(world.store, world.memory, adapters, world.decoder, 2 * 3 * len(big))
+    world.model.encoder = ColourEncoder()
+    photos = [await world.post(f"{n}.png", big) for n in range(30)]
+    indexer._usual, most = len(big), 0
+    async with indexer.running():
+        async with asyncio.timeout(30):
+            while (await world.store.unfinished(photos))[Task.EMBED]:
+                most = max(most, indexer._held)
+                await asyncio.sleep(0)
+    assert len(big) <= most <= 3 * len(big)
+    assert indexer._held == 0
 
 
 async def test_words_find_before_there_is_a_model_and_meaning_after(world: World) -> None:

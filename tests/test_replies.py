@@ -55,8 +55,10 @@ async def indexed(store: SqliteStore) -> list[int]:
 async def test_a_reply_finds_its_photo_and_says_so(store: SqliteStore, tmp_path: Path) -> None:
     photo = await post(store, "1")
     other = await post(store, "2", caption="tomato")
-    assert await store.replies.hear(FAM, "main", "1", "7", "That is Tóm!") == 1
-    assert await store.replies.hear(FAM, "main", "404", "8", "Tom") == 0, "about no photo of ours"
+    assert await store.replies.hear(FAM, "main", "1", "7", "bob", "That is Tóm!") == 1
+    assert await store.replies.hear(FAM, "main", "404", "8", "bob", "Tom") == 0, (
+        "about no photo of ours"
+    )
     assert sorted(await found(store, "tom")) == [photo, other]
     assert await found(store, "is") == [photo], "short words are found too"
     async with Decoder() as decoder:
@@ -71,10 +73,10 @@ async def test_a_reply_finds_its_photo_and_says_so(store: SqliteStore, tmp_path:
 
 async def test_edits_and_deletes_are_followed(store: SqliteStore) -> None:
     photo = await post(store, "1")
-    await store.replies.hear(FAM, "main", "1", "7", "Tom")
-    await store.replies.hear(FAM, "main", "1", "7", "Tom")
+    await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
+    await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
     assert await kept(store) == ["tom"], "once, however often it is told"
-    await store.replies.hear(FAM, "main", "1", "7", "Uncle Bob")
+    await store.replies.hear(FAM, "main", "1", "7", "bob", "Uncle Bob")
     assert await kept(store) == ["uncle bob"]
     assert await indexed(store) == []
     assert await found(store, "tom") == []
@@ -84,8 +86,8 @@ async def test_edits_and_deletes_are_followed(store: SqliteStore) -> None:
     assert await kept(store) == ["uncle bob"]
     await store.replies.unsay(FAM, "main", ["6", "7"])
     assert await kept(store) == []
-    await store.replies.hear(FAM, "main", "1", "8", "Tom")
-    await store.replies.hear(FAM, "main", "1", "8", " ")
+    await store.replies.hear(FAM, "main", "1", "8", "bob", "Tom")
+    await store.replies.hear(FAM, "main", "1", "8", "bob", " ")
     assert await kept(store) == [], "nothing is said any more"
 
 
@@ -93,7 +95,7 @@ async def test_a_reply_is_about_the_whole_album(store: SqliteStore) -> None:
     album = [await post(store, str(n), album="trip") for n in (1, 2)]
     alone = await post(store, "3")
     elsewhere = await post(store, "4", album="trip", channel="other")
-    assert await store.replies.hear(FAM, "main", "2", "9", "Tom on the boat") == 2
+    assert await store.replies.hear(FAM, "main", "2", "9", "bob", "Tom on the boat") == 2
     assert await found(store, "tom") == album
     await store.forget(FAM, "main", "2")
     assert await found(store, "tom") == album[:1], "what is said of the others stays"
@@ -103,11 +105,11 @@ async def test_a_reply_is_about_the_whole_album(store: SqliteStore) -> None:
 async def test_there_is_a_limit(store: SqliteStore) -> None:
     await post(store, "1")
     for n in range(MOST_REPLIES + 5):
-        await store.replies.hear(FAM, "main", "1", f"r{n}", f"word{n} " + "x" * 1000)
+        await store.replies.hear(FAM, "main", "1", f"r{n}", "bob", f"word{n} " + "x" * 1000)
     said = await kept(store)
     assert len(said) == MOST_REPLIES
     assert max(map(len, said)) == MOST_CHARACTERS
-    await store.replies.hear(FAM, "main", "1", "r3", "changed")
+    await store.replies.hear(FAM, "main", "1", "r3", "bob", "changed")
     assert "changed" in await kept(store), "an edit is no further one"
 
 
@@ -117,7 +119,7 @@ async def test_replies_go_with_the_photo_the_post_the_channel_and_the_group(
     async def said_about(message: str, **more: object) -> int:
         photo = await post(store, message, **more)
         where = (str(more.get("group", FAM)), str(more.get("channel", "main")))
-        assert await store.replies.hear(*where, message, f"r{message}", "Tom")
+        assert await store.replies.hear(*where, message, f"r{message}", "bob", "Tom")
         return photo
 
     await store.drop(await said_about("1"))
@@ -131,9 +133,35 @@ async def test_replies_go_with_the_photo_the_post_the_channel_and_the_group(
     assert await indexed(store) == []
 
 
+async def test_what_somebody_said_goes_with_all_else_of_theirs(store: SqliteStore) -> None:
+    photo = await post(store, "1")
+    await post(store, "2", group="local:other")
+    await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
+    await store.replies.hear(FAM, "main", "1", "8", "ann", "Uncle")
+    await store.replies.hear("local:other", "main", "2", "9", "bob", "Tom elsewhere")
+    assert await store.people.forget(FAM, "bob", 10) == 0
+    assert await kept(store) == ["uncle", "tom elsewhere"], "each group is asked by itself"
+    for again in ("Tom", "Tom!"):
+        assert await store.replies.hear(FAM, "main", "1", "7", "bob", again) == 0
+    assert await found(store, "tom") == [], "an edit, or a second look at history, can't bring it"
+    assert await store.replies.hear(FAM, "main", "1", "10", "bob", "Later") == 1
+    await store.people.refuse("bob", True)
+    assert await store.replies.hear(FAM, "main", "1", "10", "bob", "Later on") == 0
+    assert await found(store, "later") == [], "who refuses unsays by an edit"
+    assert await found(store, "uncle") == [photo]
+
+
+async def test_who_said_something_is_nowhere_to_be_read(store: SqliteStore, tmp_path: Path) -> None:
+    await post(store, "1")
+    await store.replies.hear(FAM, "main", "1", "7", "local:somebody-special", "Tom")
+    written = b"".join(each.read_bytes() for each in sorted(tmp_path.iterdir()))
+    assert b"tom" in written
+    assert b"somebody-special" not in written
+
+
 async def test_replies_move_with_the_group(store: SqliteStore) -> None:
     photo = await post(store, "1")
-    await store.replies.hear(FAM, "main", "1", "7", "Tom")
+    await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
     await post(store, "9", group="local:new")
     assert await store.groups.move(FAM, "local:new")
     assert await found(store, "tom", group="local:new") == [photo]
@@ -162,7 +190,7 @@ def test_no_reply_of_another_group_or_channel_finds_anything(
                 for n, (group, channel) in enumerate(posts)
             }
             for n, ((group, channel), about) in enumerate(said):
-                await store.replies.hear(group, channel, str(about), f"r{n}", "secret")
+                await store.replies.hear(group, channel, str(about), f"r{n}", "bob", "secret")
             group, channel = asked
             seen = await found(
                 store, "secret", group=group, audience=Audience(frozenset({channel}))

@@ -91,7 +91,7 @@ async def plant(store: SqliteStore, canary: Canary) -> tuple[int, ...]:
         await store.save_text(photo, f"{canary.mark('read')} {canary.word(0x23000)}")
     said = f"{canary.mark('said')} {canary.word(0x26000)}"
     reply = canary.mark("reply")
-    assert await store.replies.hear(post.group, post.channel, post.message, reply, said)
+    assert await store.replies.hear(post.group, post.channel, post.message, reply, "bob", said)
     await store.names.give(photos[0], canary.mark("key"), canary.mark("called"), post.author)
     hit = Hit(1, (await store.photos(photos))[0], 0.5, (), canary.mark("called"))
     await store.answers.keep(post.group, post.author, canary.mark("asked"), [hit])
@@ -187,13 +187,20 @@ async def unsay(store: SqliteStore, post: Post, photos: tuple[int, ...]) -> set[
     return {"said", "term said"}
 
 
-async def say_otherwise(store: SqliteStore, post: Post, photos: tuple[int, ...]) -> set[str]:
-    reply = post.message.replace("message", "reply")
-    assert await store.replies.hear(post.group, post.channel, post.message, reply, "other") == 2
+async def forget_who_said_it(store: SqliteStore, post: Post, photos: tuple[int, ...]) -> set[str]:
+    assert await store.people.forget(post.group, "bob", 10) == 0
     return {"said", "term said"}
 
 
-@pytest.mark.parametrize("change", [drop, revise, unsay, say_otherwise])
+async def say_otherwise(store: SqliteStore, post: Post, photos: tuple[int, ...]) -> set[str]:
+    reply = post.message.replace("message", "reply")
+    assert (
+        await store.replies.hear(post.group, post.channel, post.message, reply, "bob", "other") == 2
+    )
+    return {"said", "term said"}
+
+
+@pytest.mark.parametrize("change", [drop, revise, unsay, say_otherwise, forget_who_said_it])
 async def test_what_an_edit_takes_away_is_gone_too(
     store: SqliteStore, tmp_path: Path, change: Change
 ) -> None:
@@ -222,6 +229,24 @@ async def test_a_large_file_is_not_scrubbed_all_day(store: SqliteStore) -> None:
     await store.groups.erase("g:1")
     assert not await scrubber.scrub(), "it took two seconds, just before"
     now[0] += 200.0
+    assert await scrubber.scrub()
+
+
+async def test_nothing_waits_longer_than_a_quarter_of_an_hour(store: SqliteStore) -> None:
+    now, step = [0.0], 60.0
+
+    def clock() -> float:
+        now[0] += step
+        return now[0]
+
+    scrubber = Scrubber(store._db, ("texts_index",), clock)
+    assert await scrubber.scrub(), "a large file, which takes a minute"
+    step = 0.0
+    await plant(store, Canary(1))
+    await store.groups.erase("g:1")
+    now[0] += 890.0
+    assert not await scrubber.scrub()
+    now[0] += 15.0
     assert await scrubber.scrub()
 
 

@@ -16,7 +16,7 @@ from bot.photos import EVERYONE, Name, Task
 from bot.starter import files
 from storage.rows import rows
 from tests.pictures import photo
-from tests.telegram import Scene, scene
+from tests.telegram import Scene, scene, until
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,18 @@ async def test_a_reply_is_forgotten_for_who_gave_it_and_for_admins(tmp_path: Pat
         assert "Forgotten" in await ask.says("/forget", at.ann, reply_to=bobs[1])
         assert "Reply to a photo" in await ask.says("/forget", at.ann, reply_to=bobs[1])
         assert await said(at) == ["my marathon"]
+
+
+async def test_what_somebody_said_goes_with_all_of_theirs(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        posted = at.world.post_photo(at.family, at.ann, photo(1))
+        at.world.say(at.family, at.bob, "marathon of bob", reply_to=posted)
+        at.world.say(at.family, at.ann, "marathon of ann", reply_to=posted)
+        assert await said(at) == ["marathon of bob", "marathon of ann"]
+        (sure,) = await at.asks(at.bob, "/forget me")
+        await at.world.press(sure, "Forget it all", at.bob).answered()
+        await until(lambda: sure.text == "Forgotten: 0 photos.")
+        assert await said(at) == ["marathon of ann"]
 
 
 async def test_a_reply_to_an_album_is_about_all_of_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.browser import chromium, enter, say
 from tests.webchat import Running, running_chat
 
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> {{ 7*7 }} **bold**"
+ESCAPING = "</script><script>document.title='broken'</script> </textarea> javascript:alert(1)"
 PHONE = ViewportSize(width=390, height=844)
 
 
@@ -147,6 +148,19 @@ async def test_what_people_type_stays_text(browser: Browser, chat: Running) -> N
     await expect(page.locator(".file .name")).to_have_text("<i>.jpg")
     await expect(page.locator(".file .hint")).to_contain_text("isn't a picture")
     await expect(page.locator("h1")).to_have_text("a <b>/ c?#%")
+
+    await say(page, ESCAPING)
+    await expect(page.locator(".message .text").last).to_have_text(ESCAPING)
+    await say(page, f"/name {HOSTILE[:40]}")
+    await expect(page.locator(".note")).to_contain_text(HOSTILE[:40])
+    await say(page, "/names")
+    await expect(page.locator(".note")).to_contain_text(HOSTILE[:40])
+    await say(page, f"/{ESCAPING[:30]}")
+    await expect(page.locator(".note")).to_contain_text(ESCAPING[:20])
+    await page.reload()  # now all of it comes with the page itself
+    await expect(page.locator(".message .text").last).to_have_text(ESCAPING)
+    await expect(page.locator(".find .caption")).to_have_text([HOSTILE] * 4)
+    assert await page.locator("script", has_text="broken").count() == 0
     assert "broken" not in await page.title()
     assert await page.locator("img[src=x]").count() == 0
 
@@ -175,6 +189,24 @@ async def test_deleting_takes_a_message_out_of_every_window(
     async with asyncio.timeout(10):  # the page doesn't wait for the disk
         while list((chat.folder / "web" / "photos").iterdir()):
             await asyncio.sleep(0.05)
+
+
+async def test_forget_me_is_asked_once_more_and_then_done(browser: Browser, chat: Running) -> None:
+    anna = await enter(await browser.new_page(), chat.address, "Anna", "family")
+    ben = await enter(await browser.new_page(), chat.address, "Ben", "family")
+    await anna.set_input_files("#files", [upload("tea.jpg", "green")])
+    await say(anna, "tea")
+    await say(ben, "hello")
+    await say(anna, "/forget me")
+    await expect(anna.locator(".note")).to_contain_text("1 photo")
+    await expect(ben.locator(".note")).to_have_count(0)
+    await expect(ben.locator(".message")).to_have_count(2)
+    await anna.locator(".note button", has_text="Forget it all").click()
+    for page in (anna, ben):
+        await expect(page.locator(".message")).to_have_count(1)
+        await expect(page.locator(".message .text")).to_have_text("hello")
+    await expect(anna.locator(".note")).to_contain_text("Forgotten: 1 photo")
+    assert await chat.log.by("family", "Anna") == []
 
 
 async def test_a_reply_leads_to_the_photo_and_finds_it(browser: Browser, chat: Running) -> None:

@@ -155,10 +155,12 @@ class Commands:
         await self.names.which_of(interaction, message, self._hits_in)
 
     async def stats(self, interaction: Interaction) -> None:
-        assert interaction.guild is not None
-        status = await self._memory.groups.status(group_id(interaction.guild.id))
+        """Of the photos that they may see, as in an answer to them alone."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        query = await self._rooms.query(interaction, private=True)
+        status = await self._memory.groups.status(query.groups[0], query.audience)
         words = text.stats(status[0] if status else None)
-        await interaction.response.send_message(words, ephemeral=True)
+        await interaction.followup.send(words, ephemeral=True)
 
     async def help(self, interaction: Interaction, commands: dict[str, str]) -> None:
         told = f"{say(text.HELP, **commands)}\n{ageing(self._memory.retention)}".rstrip()

@@ -28,6 +28,5 @@ async def hear(memory: PhotoMemory, message: Message) -> None:
     about = answered_by(message)
     if about is not None and message.guild is not None:
         where = (group_id(message.guild.id), place_of(message.channel).key)
-        refuses = await memory.people.refuses(person_id(message.author.id))
-        said = "" if refuses else message.clean_content
-        await memory.replies.hear(*where, str(about), str(message.id), said)
+        author, said = person_id(message.author.id), message.clean_content
+        await memory.replies.hear(*where, str(about), str(message.id), author, said)

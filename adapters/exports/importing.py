@@ -171,7 +171,7 @@ class ExportImport:
             self._refuses[said.author] = await self._memory.people.refuses(said.author)
         text = "" if self._refuses[said.author] else said.text
         about = (said.group, said.channel, said.about)
-        return await self._memory.replies.hear(*about, said.message, text) > 0
+        return await self._memory.replies.hear(*about, said.message, said.author, text) > 0
 
     async def _expect(self, present: Mapping[str, str]) -> list[str]:
         """Groups that the bot isn't in are kept for a while, as if it had left them later on: so

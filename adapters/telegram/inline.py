@@ -16,6 +16,7 @@ from adapters.telegram.files import is_there
 from adapters.telegram.media import Kind, Media, is_imported
 from adapters.telegram.members import Members
 from adapters.telegram.places import ELSEWHERE
+from adapters.wording import one_line
 from bot.answers import Hit
 from bot.language import say, speak
 from bot.memory import PhotoMemory
@@ -64,5 +65,5 @@ def _result(hit: Hit, kind: Kind, file: str) -> InlineQueryResult:
     post = hit.photo.post
     if kind == "photo":
         return InlineQueryResultCachedPhoto(str(hit.photo.id), file)
-    title = f"{post.author_name}, {post.group_name}"[: text.NAME] or say("photo")
+    title = one_line(f"{post.author_name}, {post.group_name}")[: text.NAME] or say("photo")
     return InlineQueryResultCachedDocument(str(hit.photo.id), title, file)

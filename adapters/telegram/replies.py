@@ -20,11 +20,9 @@ async def hear(memory: PhotoMemory, message: Message) -> None:
     if message.text is None or photo_of(message) is not None:
         return
     said = "" if _is_command(message) else message.text
-    if await memory.people.refuses(author_of(message)[0]):
-        said = ""
-    chat = message.chat.id
+    chat, author = message.chat.id, author_of(message)[0]
     await memory.replies.hear(
-        group_id(chat), str(chat), str(answered.message_id), str(message.message_id), said
+        group_id(chat), str(chat), str(answered.message_id), str(message.message_id), author, said
     )
 
 
