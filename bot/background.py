@@ -72,7 +72,9 @@ class Backgrounds:
         """Raises ModelUnavailable; the next question tries again."""
         key = encoder.model.fingerprint
         if key not in self._known:
-            self._known = {key: asyncio.create_task(self._look(encoder))}  # one model at a time
+            looking = asyncio.create_task(self._look(encoder))
+            looking.add_done_callback(_heard)  # whoever waits for it may be gone
+            self._known = {key: looking}  # one model at a time
         try:
             return await asyncio.shield(self._known[key])
         except BaseException:
@@ -91,6 +93,11 @@ class Backgrounds:
             kept = await _embedded(encoder)
             await asyncio.to_thread(file.write, *kept)
         return _background(*kept)
+
+
+def _heard(looking: asyncio.Task[Background]) -> None:
+    if not looking.cancelled():
+        looking.exception()
 
 
 async def _embedded(encoder: Encoder) -> tuple[Vector, Vector]:

@@ -39,7 +39,7 @@ class Candidate:
     Exactly 1 for photos that were named so themselves."""
     neutral: float = 0.0
     """Mean cosine that texts without a meaning reach on it."""
-    rival: float = 0.0
+    rival: float | None = None
     """Best cosine that a word near the question, but of another meaning, reaches on it."""
     plain: bool = False
     """It is as near to a blank picture as those are to each other."""

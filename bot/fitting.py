@@ -34,8 +34,10 @@ from dataclasses import dataclass
 from bot.candidates import Candidate, Candidates
 from bot.photos import Calibration
 
-HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, SHARPNESS = 0.54, 2.5, 0.43, -0.08, 0.3, 0.16
-THRESHOLD = 0.78
+HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, SHARPNESS = 1.31, 4.11, 0.92, -0.15, 1.15, 0.61
+THRESHOLD = 2.8
+"""Chosen where few questions of the tuning half, and of other groups, get a wrong answer; more than
+what meaning alone needs (1.2), since any of the photos, and its words, may pass it."""
 ALONE = 10
 """In so few photos nothing has company; in a hundred times as many, whatever is there at all."""
 OWN, OWN_FROM, OWN_MOST = 0.5, -4.0, 6.0
@@ -46,7 +48,9 @@ WORDS = 8.0
 RARE = 0.85
 """From here on one word is enough by itself, whatever else was asked: of 2,000 photos at most 3
 have it, of 10 at most one. A word that is half of the question is as much."""
-APART = 0.5
+APART, APART_WORDS = 0.4, 4.0
+"""What speaks for a photo whose words hold some of what is asked for, when the rest is looked for
+among such photos alone."""
 UNSEEN = -3.5
 """What meaning takes away at most from a photo of which words speak: of a brand or of somebody's
 name the model knows nothing."""
@@ -97,7 +101,7 @@ def views(
     return Views(
         height=(item.cosine - level.neutral) / spread,
         lead=min((item.cosine - level.median) / max(level.spread, SAME) - level.chance, 0.0),
-        clearness=(item.cosine - item.rival) / spread,
+        clearness=0.0 if item.rival is None else (item.cosine - item.rival) / spread,
         glow=(item.neutral - level.neutral) / spread,
         company=large * min((level.company - item.cosine) / spread, 0.0),
         sharpness=level.sharpness,
@@ -120,11 +124,12 @@ def fits(
     held: Mapping[str, float],
     asked: int,
     named: float,
-    apart: bool = False,
+    apart: float | None = None,
 ) -> bool:
     """`evidence` of meaning, `words`: the weighted share of the question that words hold (0..1),
     `held`: rarity (0..1) of the terms that they hold, of so many that are `asked` for, `named`: how
-    much it looks like what the group calls so, `apart`: the evidence is of the other terms."""
+    much it looks like what the group calls so, `apart`: evidence that it shows the rest of
+    what is asked for, where words hold some of it."""
     if len(held) == asked > 0 or named >= 0.5:
         return True
     if candidates.level is None:  # nothing to judge by: words alone, or a photo and its like
@@ -133,6 +138,6 @@ def fits(
         evidence = UNSEEN
     if max(held.values(), default=0.0) >= RARE:
         words = max(words, RARE / 2)
-    if apart:
-        return evidence + APART >= 0
+    if apart is not None:
+        return apart + APART + APART_WORDS * words >= 0 or evidence + WORDS * words >= 0
     return max(evidence, UNSEEN if held else -math.inf) + WORDS * words >= 0

@@ -101,7 +101,7 @@ def rank(
     hold those. Their meaning is judged by that.
     """
     asked = telling(terms)
-    in_all = sum(term in besides for term in asked) or len(asked)
+    in_all = sum(term in besides for term in asked) or len(asked) or 1
     words = _Words(asked, candidates)
     meanings = {held: _Meanings(each, calibration) for held, each in rests.items()}
     whole = _Meanings(candidates, calibration)
@@ -113,8 +113,10 @@ def rank(
         )
         by_name = min(1.0, max(0.0, (item.alike - UNLIKE) / (ALIKE - UNLIKE)))
         held = words.held(n)
-        rest = meanings.get(frozenset(held))
-        by_meaning, evidence = (rest or whole).of(item.photo)
+        by_meaning, evidence = whole.of(item.photo)
+        apart = None
+        if (rest := meanings.get(frozenset(held))) is not None:
+            by_meaning, apart = rest.of(item.photo)
         fits = fitting.fits(
             item,
             candidates,
@@ -123,7 +125,7 @@ def rank(
             held,
             len(asked),
             by_name,
-            apart=rest is not None,
+            apart,
         )
         if item.cosine is None and not (by_caption or by_text or by_reply or by_name):
             continue

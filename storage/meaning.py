@@ -23,9 +23,9 @@ LEAST_CODED_SPREAD = 1e-3
 """Of coded embeddings: what is nearer to each other is the coding's own noise."""
 
 
-Side = tuple[float, float, bool]
+Side = tuple[float, float | None, bool]
 """Candidate.neutral, rival and plain: what a photo's cosine is held against."""
-NO_SIDE: Side = (0.0, 0.0, False)
+NO_SIDE: Side = (0.0, None, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,10 @@ def by_meaning(
     heights = np.max([part.best for part in parts if part.best is not None], axis=0)
     vectors_of = known or view.vectors(wanted)
     rivals = cohort.rivals(queries[0]) @ np.stack([vectors_of[photo] for photo in wanted]).T
+    loudest = rivals.max(axis=0).tolist() if len(rivals) else [None] * len(wanted)
     sides = {
         photo: _side(cohort.background, seen, rival)
-        for (photo, (_, seen)), rival in zip(
-            wanted.items(), rivals.max(axis=0, initial=-1).tolist(), strict=True
-        )
+        for (photo, (_, seen)), rival in zip(wanted.items(), loudest, strict=True)
     }
     many = sum(len(part.ids) for part in parts)
     near = [wanted[photo][0] for photo in best if not sides[photo][2]][:COMPANY]
@@ -129,7 +128,7 @@ def _level(
     return Level(*middle(bulk), chance, *middle(heights), plain, company, sharpness)
 
 
-def _side(background: Background, seen: Vector, rival: float) -> Side:
+def _side(background: Background, seen: Vector, rival: float | None) -> Side:
     neutral, plain = seen.tolist()
     return neutral, rival, bool(plain >= background.plain_from)
 
