@@ -194,7 +194,7 @@ async def test_which_says_what_a_photo_shows_in_words_and_bars(
     tmp_path: Path, encoder: clip.ClipEncoder
 ) -> None:
     async with scene(tmp_path, encoder) as at:
-        posted = await at.post(at.ann, "", photo(1))
+        posted = await at.post(at.ann, "a circle", photo(1))
         words = await at.bob.send(at.general, "no photo")
         await at.indexed()
         found = await fill(at, "Which is it?", posted, "cat, **dog** or cake")
