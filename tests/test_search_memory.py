@@ -90,8 +90,8 @@ def may_be_shown(row: Row, groups: tuple[str, ...], audience: Audience, only: On
         and (only.before is None or row.posted_at < only.before)
         and row.photo not in only.apart
         and (only.among is None or row.photo in only.among)
-        and all(phrase in row.caption for phrase in only.holding)
-        and not any(phrase in row.caption for phrase in only.lacking)
+        and all(phrase == row.caption for phrase in only.holding)
+        and not any(phrase == row.caption for phrase in only.lacking)
     )
 
 
@@ -205,7 +205,7 @@ class Life:
             Only(after=START + timedelta(days=3), before=START + timedelta(days=8)),
             Only(holding=(f"caption {a}",)),
             Only(lacking=(f"caption {b}",), apart=frozenset({a, b, 12})),
-            Only(holding=("caption",), among=frozenset(range(a, a + 3 * b, 2))),
+            Only(among=frozenset(range(a, a + 3 * b, 2))),
         )[(a + b) % 7]
         groups = (GROUPS[:1], GROUPS[1:], GROUPS)[a % 3]
         query = unit(a, b)
