@@ -97,10 +97,10 @@ class Finder:
                 candidates = await search(vectors=vectors, only=query.only)
                 rests: dict[frozenset[str], Candidates] = {}
                 if encoder and judged and not meant:
-                    for held in ranking.partly_said(terms, candidates)[:RESTS]:
+                    for held, photos in ranking.partly_said(terms, candidates)[:RESTS]:
                         left = " ".join(term for term in terms if term not in held)
                         vector = await encoder.encode_text(left)
-                        only = replace(query.only, holding=(*query.only.holding, *sorted(held)))
+                        only = replace(query.only, among=photos)
                         rests[held] = await search(vectors=[vector], only=only)
                 rest = words.terms(besides) if meant else ()
                 learned = None if encoder is None else encoder.calibration

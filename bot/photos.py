@@ -157,6 +157,8 @@ class Only:
     """None of them is; folded."""
     apart: frozenset[int] = frozenset()
     """Photos that aren't wanted."""
+    among: frozenset[int] | None = None
+    """One of these photos; None: any."""
 
 
 ALL = Only()

@@ -29,6 +29,9 @@ UNLIKE, ALIKE = 0.3, 0.7
 """How near to a name's examples a photo must be to count at all, and to count in full. Of the
 starter's drawings 1 in 10 without the named thing is nearer than 0.3, of those with it 9 in 10."""
 
+TELLING = 0.3
+"""How rare a word must be to say which photos are meant, whatever else is asked for."""
+
 WHOLE_WORD, WORD_START, INSIDE_WORD = 1.0, 0.8, 0.5
 RUN_PARTS = 0.7
 """Most that the parts of a Chinese run count for when the whole is not there."""
@@ -66,20 +69,28 @@ def lookups(terms: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def partly_said(terms: Sequence[str], candidates: Candidates) -> list[frozenset[str]]:
-    """The terms that some photo's own words hold while they lack others; the weightiest first.
+def partly_said(
+    terms: Sequence[str], candidates: Candidates
+) -> list[tuple[frozenset[str], frozenset[int]]]:
+    """The terms that photos' own words hold while they lack others, and those photos; the
+    weightiest terms first, of those that weigh enough to be worth it.
 
     Those others are what such a photo has to show: who asks for "Henrik's cup" means a cup, in a
     photo that Henrik is named with.
     """
     asked = telling(terms)
     words = _Words(asked, candidates)
-    found: dict[frozenset[str], float] = {}
-    for n in range(len(candidates.items)):
+    weights: dict[frozenset[str], float] = {}
+    photos: dict[frozenset[str], set[int]] = {}
+    for n, item in enumerate(candidates.items):
+        if not (item.caption or item.text or item.said):
+            continue
         held = words.held(n)
-        if 0 < len(held) < len(asked):
-            found[frozenset(held)] = sum(held.values())
-    return sorted(found, key=lambda each: (-found[each], sorted(each)))
+        if len(held) < len(asked) and max(held.values(), default=0.0) >= TELLING:
+            weights[frozenset(held)] = sum(held.values())
+            photos.setdefault(frozenset(held), set()).add(item.photo)
+    heaviest = sorted(weights, key=lambda each: (-weights[each], sorted(each)))
+    return [(held, frozenset(photos[held])) for held in heaviest]
 
 
 def rank(
@@ -187,9 +198,13 @@ class _Words:
 
     def __init__(self, asked: Sequence[str], candidates: Candidates) -> None:
         rules = [_rule(term) for term in asked]
+        nothing = [0.0] * len(rules)  # most photos have no words
         self._asked = asked
         self._held = [
-            tuple([rule(text) for rule in rules] for text in (item.caption, item.text, item.said))
+            tuple(
+                [rule(text) for rule in rules] if text else nothing
+                for text in (item.caption, item.text, item.said)
+            )
             for item in candidates.items
         ]
         self._rarity = [

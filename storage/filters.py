@@ -19,14 +19,14 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Filter:
-    """An audience's photos, narrowed; `among` are all that hold the wanted words, if those are
-    asked for, ascending.
+    """An audience's photos, narrowed; `holding` are all that hold the wanted words, if those are
+    asked for.
 
     Channels and authors are compared by hashes: whoever shows what was found asks SQL once more.
     """
 
     def __init__(
-        self, audience: Audience, only: Only, among: NDArray[np.int64] | None = None
+        self, audience: Audience, only: Only, holding: NDArray[np.int64] | None = None
     ) -> None:
         self._channels = None if audience.channels is None else _hashes(audience.channels)
         self._protected = audience.protected
@@ -34,9 +34,11 @@ class Filter:
         self._after = None if only.after is None else microseconds(only.after)
         self._before = None if only.before is None else microseconds(only.before)
         self._apart = np.array(sorted(only.apart), np.int64)
-        self._among = among
+        among = None if only.among is None else np.array(sorted(only.among), np.int64)
+        self._sets = [each for each in (among, holding) if each is not None]
         self.narrow = (
-            any(each is not None for each in (self._authors, self._after, self._before, among))
+            any(each is not None for each in (self._authors, self._after, self._before))
+            or bool(self._sets)
             or len(self._apart) > 0
         )
 
@@ -65,8 +67,8 @@ class Filter:
             mask &= columns.posted < self._before
         if len(self._apart):
             mask &= ~np.isin(columns.ids, self._apart)
-        if self._among is not None:
-            mask &= np.isin(columns.ids, self._among)
+        for each in self._sets:
+            mask &= np.isin(columns.ids, each)
         return mask
 
 

@@ -60,6 +60,9 @@ class Scope:
         if only.apart:
             self._where += " AND photos.id NOT IN (SELECT value FROM json_each(?))"
             self._values += (json.dumps(sorted(only.apart)),)
+        if only.among is not None:
+            self._where += " AND photos.id IN (SELECT value FROM json_each(?))"
+            self._values += (json.dumps(sorted(only.among)),)
 
     def select(
         self, columns: str, joins: str = "", where: str = "", values: Iterable[object] = ()

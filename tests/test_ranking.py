@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.answers import Signal
 from bot.candidates import Candidate, Candidates, Level
-from bot.ranking import Ranked, lookups, rank
+from bot.ranking import Ranked, lookups, partly_said, rank
 from bot.words import terms
 
 
@@ -133,6 +133,22 @@ def test_what_is_better_called_something_else_does_not_fit() -> None:
     goose = seen(1, 0.17)
     assert fitting_ones("goose", replace(goose, rival=0.12)) == [1]
     assert fitting_ones("goose", replace(goose, rival=0.18)) == [], "a duck"
+
+
+def test_what_words_hold_in_part_is_told_with_the_photos_that_hold_it() -> None:
+    often = [seen(n, 0.1, caption="a cup in the kitchen") for n in range(10, 70)]
+    items = (seen(1, 0.1, "henrik in the kitchen"), seen(2, 0.1, text="henrik"), *often)
+    found = partly_said(terms("henrik cup"), Candidates(100, 0.1, items, NOTHING))
+    assert found == [(frozenset({"henrik"}), frozenset({1, 2}))], "a cup is in most of them"
+
+
+def test_what_words_hold_in_part_is_judged_by_the_rest() -> None:
+    mine, other = seen(1, 0.1, "henrik"), seen(2, 0.1, "henrik")
+    asked = terms("henrik cup")
+    whole = Candidates(100, 0.1, (mine, other, seen(3, 0.12)), NOTHING)
+    rest = Candidates(2, 0.1, (replace(mine, cosine=0.24), other), replace(NOTHING, chance=1.0))
+    found = rank(asked, whole, rests={frozenset({"henrik"}): rest})
+    assert {r.photo: r.fits for r in found} == {1: True, 2: False, 3: False}
 
 
 def test_what_leads_no_more_than_the_best_of_so_many_by_chance_does_not_fit() -> None:

@@ -89,8 +89,9 @@ def may_be_shown(row: Row, groups: tuple[str, ...], audience: Audience, only: On
         and (only.after is None or row.posted_at >= only.after)
         and (only.before is None or row.posted_at < only.before)
         and row.photo not in only.apart
-        and all(phrase in row.caption for phrase in only.holding)
-        and not any(phrase in row.caption for phrase in only.lacking)
+        and (only.among is None or row.photo in only.among)
+        and all(phrase == row.caption for phrase in only.holding)
+        and not any(phrase == row.caption for phrase in only.lacking)
     )
 
 
@@ -204,7 +205,8 @@ class Life:
             Only(after=START + timedelta(days=3), before=START + timedelta(days=8)),
             Only(holding=(f"caption {a}",)),
             Only(lacking=(f"caption {b}",), apart=frozenset({a, b, 12})),
-        )[(a + b) % 6]
+            Only(among=frozenset(range(a, a + 3 * b, 2))),
+        )[(a + b) % 7]
         groups = (GROUPS[:1], GROUPS[1:], GROUPS)[a % 3]
         query = unit(a, b)
         found = await self.stores[0].search(
