@@ -2,7 +2,7 @@
 
 Each part runs in a process of its own, one after another, and writes its own page, its raw figures
 and its plots there; this gathers what was reached and what was missed. Leave the machine alone
-meanwhile: some 20 minutes on two cores.
+meanwhile: some 25 minutes on two cores.
 """
 
 from __future__ import annotations
