@@ -19,6 +19,7 @@ from storage.trouble import FOREIGN, damage, trouble
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process that writes."""
+CLOSING_MS = 500
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 
 
@@ -49,7 +50,12 @@ class Database:
             raise
 
     async def close(self) -> None:
-        """Close both connections; safe to call twice."""
+        """Close both connections; safe to call twice. All is in the file itself then, even if
+        somebody else still has it open."""
+        if self._writer is not None:
+            with suppress(sqlite3.Error):
+                await self._writer.execute(f"PRAGMA busy_timeout = {CLOSING_MS}")
+                await self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for connection in (self._reader, self._writer):
             if connection is not None:
                 await connection.close()
