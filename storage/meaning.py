@@ -79,7 +79,7 @@ def by_meaning(
     if cohort is None:
         return total, meaning
     heights = np.max([part.best for part in parts if part.best is not None], axis=0)
-    vectors_of = known or view.vectors(wanted)
+    vectors_of = known or _in_memory(parts, wanted) or view.vectors(wanted)
     rivals = cohort.rivals(queries[0]) @ np.stack([vectors_of[photo] for photo in wanted]).T
     loudest = rivals.max(axis=0).tolist() if len(rivals) else [None] * len(wanted)
     sides = {
@@ -108,6 +108,18 @@ def _rows(
         for photo, row in zip(part.ids[rows].tolist(), rows.tolist(), strict=True):
             found[photo] = (float(value[row]), part.seen[row])
         start += len(value)
+    return found
+
+
+def _in_memory(parts: Sequence[Part], photos: Collection[int]) -> dict[int, Vector]:
+    """The vectors of these photos; none at all if some have to be read."""
+    found: dict[int, Vector] = {}
+    wanted = np.array(sorted(photos), np.int64)
+    for part in parts:
+        if part.vectors is None:
+            return {}
+        at = np.flatnonzero(np.isin(part.ids, wanted))
+        found.update(zip(part.ids[at].tolist(), part.vectors(at), strict=True))
     return found
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class Part:
     """The best cosine in scope of each of the cohort's texts."""
     coded: bool
     """Whether the cosines are nearly right only."""
+    vectors: Callable[[NDArray[np.intp]], Vector] | None
+    """(n, d) vectors of some of these photos; None: they have to be read."""
 
 
 def scan(
@@ -67,7 +70,7 @@ def scan(
 def part_of(block: Block, wanted: Filter, queries: Vector, cohort: Cohort | None) -> Part:
     """(k, d) query vectors; k may be 0, to count only."""
     columns, rows = block.columns, wanted.rows(block)
-    best = None
+    best, where = None, None
     if rows is None:
         total, found = len(columns), cosines(queries, columns.codes, columns.scales)
         ids, seen = columns.ids, columns.seen
@@ -86,7 +89,13 @@ def part_of(block: Block, wanted: Filter, queries: Vector, cohort: Cohort | None
             best = cohort.decoded(columns.said[where].max(axis=0))
         elif (of_tags := block.best[wanted.tags(block)]).size:
             best = cohort.decoded(of_tags.max(axis=0))
-    return Part(total, ids, found, seen, best, columns.codes.dtype == np.int8)
+    coded = columns.codes.dtype == np.int8
+    known = None if coded or block.passing else partial(_taken, columns.codes, where)
+    return Part(total, ids, found, seen, best, coded, known)
+
+
+def _taken(codes: Vector, where: NDArray[np.intp] | None, at: NDArray[np.intp]) -> Vector:
+    return codes[at if where is None else where[at]]
 
 
 def largest(values: Iterable[Vector], count: int) -> NDArray[np.int64]:
