@@ -3,8 +3,9 @@ none?
 
 A group of drawn scenes goes the way of any photo: SqliteStore, Indexer, Decoder, the starter model,
 PhotoMemory. What is known of its photos is added step by step, and 600 questions are asked after
-each step. What was tuned (`benchmarks.tuning`, and the threshold on one half of them) never saw the
-other, which the table shows.
+each step. The weights come from other groups (`benchmarks.tuning`). What is weighed, and the
+threshold, were chosen with both halves of seed 6's group in sight, so that its figures flatter: ask
+a group that nobody chose by with another --seed.
 
 - recall@1: share of questions whose first photo is right. recall@3: of the right scenes, at most
   three, the share that is shown among the first three; a second copy of one scene is no find.
@@ -48,6 +49,11 @@ TOP = 3
 STEPS = ("meaning only", "+ text", "+ captions", "+ replies", "+ duplicates collapsed")
 DOCS = Path(__file__).parent.parent / "docs" / "benchmarks"
 BAR_FALSE, BAR_MISSED, BAR_GAIN = 0.05, 0.05, 0.15
+FLATTERS = """\
+**These figures flatter**: what is weighed, and the threshold, were chosen with both halves of this
+group in sight. Three groups that nobody chose by (seeds 301, 302, 303; 1,200 questions with an
+answer, 600 without, copies not collapsed) had 7.4 % missed (8.3, 8.5, 5.5) at 6.2 % false (5.0, 6.0,
+7.5): **both bars are missed there**."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +315,10 @@ def document(report: Report) -> str:
 `python -m benchmarks.relevance` wrote this. {report.scenes} drawn scenes ({report.photos} photos
 with near-duplicates and blank frames), captions on a third, replies to some, text painted into some
 ({read}). {2 * each.all.questions} questions with known answers, half of them with words that
-somebody said or wrote, and half as many without an answer; tuned on one half, reported on the
-other, which is this. Each row adds a signal to the one above.
+somebody said or wrote, and half as many without an answer; this is the half that no weight was
+fitted to. Each row adds a signal to the one above.
+
+{FLATTERS if report.seed == SEED else ""}
 
 {table(report)}
 

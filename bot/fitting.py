@@ -36,7 +36,7 @@ from bot.photos import Calibration
 
 HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, SHARPNESS = 1.31, 4.11, 0.92, -0.15, 1.15, 0.61
 THRESHOLD = 2.5
-"""Chosen where few questions of the tuning half, and of other groups, get a wrong answer; more than
+"""Chosen where few questions of drawn groups, captions and all, get a wrong answer; more than
 what meaning alone needs (1.2), since any of the photos, and its words, may pass it."""
 ALONE = 10
 """In so few photos nothing has company; in a hundred times as many, whatever is there at all."""
