@@ -27,12 +27,12 @@ import numpy as np
 import psutil
 
 from benchmarks import phone, reliability, rounds
+from benchmarks.chat import Chat
 from bot.decoder import Decoder
-from bot.errors import PhotoGone
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
-from bot.photos import EVERYONE, PhotoRef, Post, Query, Task
+from bot.photos import EVERYONE, Query, Task
 from bot.ports import Encoder
 from storage.sqlite import SqliteStore
 
@@ -50,29 +50,6 @@ ANSWERED = 5.0
 SOON = 10.0
 """Seconds by which the others' photos may become findable later than in peace (95 of 100)."""
 WORDS = ("cake", "dog", "beach", "snow", "train", "party", "garden", "boat", "sign", "cat")
-
-
-class Chat:
-    """The platform that photos are posted on; each file is another one."""
-
-    platform = "chat"
-
-    def __init__(self, jpegs: Sequence[bytes]) -> None:
-        self._jpegs = jpegs
-        self._numbers = itertools.count()
-
-    async def fetch(self, ref: PhotoRef) -> bytes:
-        if not ref.locator.isdecimal():
-            raise PhotoGone("it was never taken")
-        number = int(ref.locator)
-        return self._jpegs[number % len(self._jpegs)] + number.to_bytes(4, "big")
-
-    def post(self, group: int) -> Post:
-        number = str(next(self._numbers))
-        ref = PhotoRef(self.platform, number, number)
-        when = datetime.now(UTC)
-        caption = f"{WORDS[int(number) % len(WORDS)]} {number}"
-        return Post(f"chat:{group}", "main", number, f"u{group}", "Ann", when, (ref,), caption)
 
 
 @dataclass
@@ -207,7 +184,7 @@ async def run(
     known: int = KNOWN,
 ) -> Result:
     """`seconds` are those of the flood; a tenth of that is peace before it."""
-    result, chat = Result(posts=posts), Chat(jpegs)
+    result, chat = Result(posts=posts), Chat(jpegs, WORDS)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         store = SqliteStore(folder / "box.db", cache_megabytes=SEARCH_MB)

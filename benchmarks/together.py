@@ -17,19 +17,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import models, phone
+from benchmarks.chat import Chat
 from benchmarks.rounds import Figure, machine, save, table, verdict
 from bot.decoder import Decoder
-from bot.errors import PhotoGone
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
-from bot.photos import EVERYONE, PhotoRef, Post, Query, Task
+from bot.photos import EVERYONE, Query, Task
 from storage.sqlite import SqliteStore
 
 SIZE = "2 MP"
@@ -47,28 +46,6 @@ WORDS = (
     *("cake", "dog", "beach", "snow", "train", "party", "garden", "boat", "sign", "cat"),
     *("bicycle", "bridge", "candle", "lake", "kitchen", "tower", "horse", "flower"),
 )
-
-
-class Chat:
-    """The platform that photos are posted on."""
-
-    platform = "chat"
-
-    def __init__(self, jpegs: Sequence[bytes]) -> None:
-        self._jpegs = jpegs
-        self._numbers = itertools.count()
-
-    async def fetch(self, ref: PhotoRef) -> bytes:
-        if not ref.locator.isdecimal():
-            raise PhotoGone("it was never taken")
-        number = int(ref.locator)
-        return self._jpegs[number % DISTINCT] + number.to_bytes(4, "big")
-
-    def post(self, group: int) -> Post:
-        number = str(next(self._numbers))
-        ref = PhotoRef(self.platform, number, number)
-        when = datetime.now(UTC)
-        return Post(f"chat:{group}", "main", number, "ann", "Ann", when, (ref,))
 
 
 @dataclass(slots=True)

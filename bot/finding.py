@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ from bot.language import count, say
 from bot.model_state import ModelState
 from bot.narrowing import narrow
 from bot.originals import fetch
-from bot.photos import ALL, PhotoRef, Query, Vector
+from bot.photos import ALL, Only, PhotoRef, Query, Vector
 from bot.ports import ChatAdapter, Encoder, PhotoStore
 
 NEAREST = 200
@@ -97,11 +97,7 @@ class Finder:
                 candidates = await search(vectors=vectors, only=query.only)
                 rests: dict[frozenset[str], Candidates] = {}
                 if encoder and judged and not meant:
-                    for held, photos in ranking.partly_said(terms, candidates)[:RESTS]:
-                        left = " ".join(term for term in terms if term not in held)
-                        vector = await encoder.encode_text(left)
-                        only = replace(query.only, among=photos)
-                        rests[held] = await search(vectors=[vector], only=only)
+                    rests = await _rests(terms, candidates, query.only, encoder, search)
                 rest = words.terms(besides) if meant else ()
                 learned = None if encoder is None else encoder.calibration
                 ranked = ranking.rank(terms, candidates, rest, learned, rests)
@@ -236,6 +232,23 @@ def _sentence(query: Query, number: int, total: int) -> str:
     if query.words:
         return found(number, query.words)
     return count(number, "One photo like that photo:", "{count} photos like that photo:")
+
+
+async def _rests(
+    terms: Sequence[str],
+    candidates: Candidates,
+    only: Only,
+    encoder: Encoder,
+    search: Callable[..., Awaitable[Candidates]],
+) -> dict[frozenset[str], Candidates]:
+    """What is found for the rest of a question among the photos whose words hold a part of it, by
+    that part."""
+    found: dict[frozenset[str], Candidates] = {}
+    for held, photos in ranking.partly_said(terms, candidates)[:RESTS]:
+        left = " ".join(term for term in terms if term not in held)
+        vector = await encoder.encode_text(left)
+        found[held] = await search(vectors=[vector], only=replace(only, among=photos))
+    return found
 
 
 def found(photos: int, words: str) -> str:

@@ -16,7 +16,7 @@ LEVELS = 127
 LOOK = b"2"
 """Another one for each change of what `look` says, since packs hold that."""
 SAME, RIVALS = 0.9, 64
-"""Measured with `python -m benchmarks.tuning`: from 0.95 to 0.8, and from 32 on, it's all one."""
+"""Of drawn groups: from 0.95 to 0.8, and from 32 on, it was all one."""
 LEAST_WIDTH = 1e-6
 
 

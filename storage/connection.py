@@ -20,6 +20,7 @@ from storage.trouble import FOREIGN, damage, trouble
 BUSY_SECONDS = 30
 """How long a writer waits for another process that writes."""
 CLOSING_MS = 500
+"""How long a stop waits for another process that reads."""
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 
 
@@ -50,8 +51,8 @@ class Database:
             raise
 
     async def close(self) -> None:
-        """Close both connections; safe to call twice. All is in the file itself then, even if
-        somebody else still has it open."""
+        """Close both connections; safe to call twice. All is in the file itself then: SQLite alone
+        leaves its log behind where a statement was cancelled right before."""
         if self._writer is not None:
             with suppress(sqlite3.Error):
                 await self._writer.execute(f"PRAGMA busy_timeout = {CLOSING_MS}")

@@ -18,6 +18,7 @@ from storage.view import View
 SPARE = 32
 """Photos beside the nearest, by their coded embeddings, that the exact ones are compared with."""
 COMPANY = 3
+"""See Level.company."""
 LEAST_SPREAD = 1e-6
 LEAST_CODED_SPREAD = 1e-3
 """Of coded embeddings: what is nearer to each other is the coding's own noise."""
