@@ -303,11 +303,11 @@ def _copies(chosen: Settings, options: argparse.Namespace) -> int:
 def _status(chosen: Settings, options: argparse.Namespace) -> int:
     from bot import app, terminal
 
-    groups, model = _finish(app.status(chosen))
+    status = _finish(app.status(chosen))
     if options.json:
-        print(terminal.status_json(groups, chosen.model, model))
+        print(terminal.status_json(status, chosen.model))
     else:
-        terminal.print_status(groups, model)
+        terminal.print_status(status, chosen.model)
     return 0
 
 

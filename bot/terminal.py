@@ -14,9 +14,9 @@ from adapters.exports.files import Exported
 from adapters.files import Files
 from adapters.importing import ImportSummary
 from bot.answers import Answer, Hit, Verdict
-from bot.app import Check
+from bot.app import Check, Status
 from bot.language import photos
-from bot.models import ModelPresence, Presence
+from bot.models import Presence
 from bot.photos import GroupStatus, Name, Task
 from bot.redaction import harmless
 from storage.backup import Backup
@@ -186,9 +186,12 @@ def _where(hit: Hit, files: Files) -> str:
     return hit.photo.post.link or hit.photo.ref.locator
 
 
-def print_status(groups: Sequence[GroupStatus], model: ModelPresence) -> None:
+def print_status(status: Status, model: str) -> None:
     """A table of groups, the reasons of what was refused, the model."""
-    print(f"Model: {plain(model.line)}")
+    print(f"Model: {plain(status.presence.line)}")
+    if change := _change(status, model):
+        print(plain(change))
+    groups = status.groups
     if not groups:
         print("No photos yet.")
         return
@@ -200,6 +203,11 @@ def print_status(groups: Sequence[GroupStatus], model: ModelPresence) -> None:
             f"{_group_name(group):{width}}  {group.photos:6}  {waiting:7}  {len(group.refused):7}"
         )
     for group in groups:
+        if group.unseen:
+            print(
+                f"in {_group_name(group)} {photos(group.unseen)} can be found by words only: the "
+                "model could not see them, since the originals are gone"
+            )
         for refusal in group.refused[:MOST_REASONS]:
             print(
                 f"refused in {_group_name(group)}: {plain(refusal.name)}: {plain(refusal.reason)}"
@@ -208,18 +216,36 @@ def print_status(groups: Sequence[GroupStatus], model: ModelPresence) -> None:
             print(f"refused in {_group_name(group)}: … and {more} more (status --json lists all)")
 
 
+def _change(status: Status, model: str) -> str:
+    """What is to be said while the photos are known to another model than the one in MODEL."""
+    answering, coming = status.answering, status.coming
+    waiting = sum(group.waiting_renewal for group in status.groups)
+    total = sum(group.photos for group in status.groups)
+    if coming is not None and answering is not None:
+        done = total - waiting
+        return (
+            f"changing to {coming.name}: it has seen {done} of {photos(total)} "
+            f"({100 * done // max(1, total)} %); until it has seen all, {answering.name} answers"
+        )
+    if answering is not None and answering.name != model and total:
+        return f"the photos are known to {answering.name}: the next start begins to change that"
+    return f"{photos(waiting)} wait for the model to see them anew" if waiting else ""
+
+
 def _group_name(group: GroupStatus) -> str:
     return plain(group.name or group.group)
 
 
-def status_json(groups: Sequence[GroupStatus], name: str, model: ModelPresence) -> str:
+def status_json(status: Status, name: str) -> str:
     """The status for programs."""
     return _json(
         {
             "model": {
                 "name": name,
-                "here": model.presence is Presence.HERE,
-                "line": model.line,
+                "here": status.presence.presence is Presence.HERE,
+                "line": status.presence.line,
+                "answering": status.answering and status.answering.name,
+                "coming": status.coming and status.coming.name,
             },
             "groups": [
                 {
@@ -229,9 +255,11 @@ def status_json(groups: Sequence[GroupStatus], name: str, model: ModelPresence) 
                     "waiting": max(group.waiting_embedding, group.waiting_text),
                     "waiting_embedding": group.waiting_embedding,
                     "waiting_text": group.waiting_text,
+                    "waiting_renewal": group.waiting_renewal,
+                    "unseen": group.unseen,
                     "refused": [{"name": r.name, "reason": r.reason} for r in group.refused],
                 }
-                for group in groups
+                for group in status.groups
             ],
         }
     )

@@ -91,6 +91,8 @@ def test_import_find_status(shoebox: Shoebox, album: Path) -> None:
             "waiting": 0,
             "waiting_embedding": 0,
             "waiting_text": 0,
+            "waiting_renewal": 0,
+            "unseen": 0,
             "refused": [],
         }
     ]
