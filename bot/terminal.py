@@ -15,6 +15,7 @@ from adapters.files import Files
 from adapters.importing import ImportSummary
 from bot.answers import Answer, Hit, Verdict
 from bot.app import Check, Status
+from bot.catalog import Line
 from bot.language import photos
 from bot.models import Presence
 from bot.photos import GroupStatus, Name, Task
@@ -47,6 +48,11 @@ def import_bar() -> Callable[[int, int], None]:
 def demo_bar() -> Callable[[int, int], None]:
     """A bar on stderr for the scenes that are drawn and posted."""
     return _bar("demo", unit="scene")
+
+
+def measuring_bar() -> Callable[[int, int], None]:
+    """A bar on stderr for the models that are measured."""
+    return _bar("measured", unit="model")
 
 
 def _bar(title: str, **options: Any) -> Callable[[int, int], None]:
@@ -262,6 +268,60 @@ def status_json(status: Status, name: str) -> str:
                 for group in status.groups
             ],
         }
+    )
+
+
+def print_models(lines: Sequence[Line], model: str) -> None:
+    """A table of models, the chosen one marked, and what could not be measured."""
+    heads = ("  MODEL", "download", "languages", "licence", "here", "photos/s", "a question", "")
+    table: list[tuple[str, ...]] = [heads]
+    for line in lines:
+        entry, speed = line.entry, line.speed
+        table.append(
+            (
+                f"{'*' if entry.name == model else ' '} {plain(entry.name)}",
+                _size(entry.megabytes),
+                entry.languages,
+                entry.licence,
+                "yes" if line.here else "no",
+                f"{speed.photos:.3g}" if speed else "",
+                f"{1000 * speed.question:.3g} ms" if speed else "",
+                entry.advice,
+            )
+        )
+    if not any(line.speed for line in lines):  # then there is nothing to say in two columns
+        table = [row[:5] + row[7:] for row in table]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        print(
+            "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        )
+    for line in lines:
+        if line.problem:
+            print(f"not measured: {plain(line.problem)}")
+
+
+def _size(megabytes: int) -> str:
+    return "" if not megabytes else f"{megabytes / 1000:.1f} GB"
+
+
+def models_json(lines: Sequence[Line], model: str) -> str:
+    """The same for programs."""
+    return _json(
+        [
+            {
+                "model": line.entry.name,
+                "chosen": line.entry.name == model,
+                "download_mb": line.entry.megabytes,
+                "languages": line.entry.languages,
+                "licence": line.entry.licence,
+                "here": line.here,
+                "photos_per_second": line.speed and round(line.speed.photos, 1),
+                "question_ms": line.speed and round(1000 * line.speed.question, 1),
+                "problem": line.problem or None,
+            }
+            for line in lines
+        ]
     )
 
 
