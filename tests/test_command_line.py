@@ -123,7 +123,7 @@ def test_typed_filters_narrow_an_answer(shoebox: Shoebox, album: Path) -> None:
     assert found('"akai"') == ["keys.jpg"]
     assert found("from:bob", "-akai") == ["b.png"]
     assert found("-akai", "from:bob") == ["b.png"]
-    hinted = shoebox("find", "akai", "from:carl", "--group", "fam", "--json", with_model=False)
+    hinted = shoebox("find", "akai", "from:carl", "--group", "fam", "--json", "--nearest")
     assert "anybody called “carl”" in hinted.stderr
     assert json.loads(hinted.stdout)[0]["author"] == "Bob"
     assert "WORDS" in shoebox("find", "-h").stdout

@@ -17,6 +17,7 @@ from adapters.files import Files
 from bot import terminal
 from bot.answers import Answer, Hit, Share, Signal, Verdict
 from bot.app import Check, Status
+from bot.catalog import Entry, Line
 from bot.models import ModelPresence, Presence
 from bot.photos import GroupStatus, Model, Name, PhotoRef, Post, Refusal, StoredPhoto
 from bot.redaction import RedactingFormatter, Redactor
@@ -55,6 +56,7 @@ def test_nothing_that_is_printed_moves_the_cursor(words: str) -> None:
         terminal.print_verdict(verdict)
         terminal.print_names([Name(words, 1)])
         terminal.print_status(status, words)
+        terminal.print_models([Line(Entry(words, 1, "x", "x", "x"), True, None, words)], words)
         terminal.print_checks([Check(False, "database", words)])
     written = (terminal.answer_json(answer, files), terminal.verdict_json(verdict))
     for shown in (out.getvalue(), *written, terminal.status_json(status, words)):
