@@ -312,9 +312,9 @@ def _copies(chosen: Settings, options: argparse.Namespace) -> int:
 
 
 def _status(chosen: Settings, options: argparse.Namespace) -> int:
-    from bot import app, terminal
+    from bot import report, terminal
 
-    status = _finish(app.status(chosen))
+    status = _finish(report.status(chosen))
     if options.json:
         print(terminal.status_json(status, chosen.model))
     else:

@@ -34,8 +34,8 @@ from bot.loader import Progress as DownloadProgress
 from bot.lock import IndexerLock
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
-from bot.models import ModelPresence, Presence
-from bot.photos import EVERYONE, GroupStatus, Model, Name, PhotoRef, Query, Task
+from bot.models import Presence
+from bot.photos import EVERYONE, Name, PhotoRef, Query, Task
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
 from bot.starter import files as starter
@@ -441,26 +441,6 @@ async def unname(chosen: Settings, name: str, group: str) -> str:
     async with opened(chosen) as app:
         group_id = await app.memory.groups.resolve(group)
         return await app.memory.names.take_back(group_id, EVERYONE, name, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a memory is."""
-
-    groups: list[GroupStatus]
-    presence: ModelPresence
-    """Where the model is that MODEL names."""
-    answering: Model | None
-    coming: Model | None
-
-
-async def status(chosen: Settings) -> Status:
-    """Every group in numbers, where the model is, and whose embeddings there are."""
-    async with store_for(chosen.database_url, chosen.search_cache_mb) as store:
-        groups = await store.groups.status()
-        answering, coming = await store.models.answering(), await store.models.coming()
-    presence = await asyncio.to_thread(models.look, chosen.model, chosen.models_folder)
-    return Status(groups, presence, answering, coming)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adapters.exports.files import PLATFORM as EXPORT
-from adapters.exports.files import Exported
-from adapters.files import Files
-from adapters.importing import ImportSummary
-from bot.answers import Answer, Hit, Verdict
-from bot.app import Check, Status
-from bot.catalog import Line
 from bot.language import photos
 from bot.models import Presence
 from bot.photos import GroupStatus, Name, Task
 from bot.redaction import harmless
-from storage.backup import Backup
+
+if TYPE_CHECKING:  # each command prints something else, and none should wait for all of it
+    from adapters.files import Files
+    from adapters.importing import ImportSummary
+    from bot.answers import Answer, Hit, Verdict
+    from bot.app import Check
+    from bot.catalog import Line
+    from bot.report import Status
+    from storage.backup import Backup
 
 MOST_REASONS = 10
 """Refused photos that are listed; `status --json` lists all."""
@@ -184,6 +185,9 @@ def print_names(names: Sequence[Name]) -> None:
 
 
 def _where(hit: Hit, files: Files) -> str:
+    from adapters.exports.files import PLATFORM as EXPORT
+    from adapters.exports.files import Exported
+
     if hit.photo.ref.platform == files.platform:
         return str(files.path(hit.photo.ref))
     if hit.photo.post.link is None and hit.photo.ref.platform == EXPORT:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from adapters.files import Files
 from bot import terminal
 from bot.answers import Answer, Hit, Share, Signal, Verdict
-from bot.app import Check, Status
+from bot.app import Check
 from bot.catalog import Entry, Line
 from bot.models import ModelPresence, Presence
 from bot.photos import GroupStatus, Model, Name, PhotoRef, Post, Refusal, StoredPhoto
 from bot.redaction import RedactingFormatter, Redactor
+from bot.report import Status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONTROLS = "\x1b[2J\x1b]0;title\x07\r\n\x00\x7f\x9b31m\u202e\u2066\u2028\u200b\x85"

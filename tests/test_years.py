@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bot import app, modelfolder
+from bot import app, modelfolder, report
 from bot.app import ImportOrder
 from bot.decoder import Decoder
 from bot.exporting import VERSION
@@ -140,7 +140,7 @@ async def test_the_years_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     newer = replace(chosen, model=another(tmp_path / "newer", chosen.models_folder))
     asked = 0
     async with running(newer, tmp_path), asyncio.timeout(60):
-        while (now := await app.status(newer)).answering is None or (
+        while (now := await report.status(newer)).answering is None or (
             now.answering.name != newer.model
         ):
             answer, _ = await app.find(newer, "birthday cake", TELEGRAM, 3, silent)
