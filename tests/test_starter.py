@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from bot import clip, exported
 from bot.errors import ModelUnavailable
 from bot.photos import Vector
-from bot.starter import evaluate, families, files, fonts, train
+from bot.starter import evaluate, files, fonts, train
 from bot.starter.captions import caption
 from bot.starter.concepts import concepts
 from bot.starter.evaluate import Row, recall
@@ -27,18 +26,6 @@ from tests.tinyclip import export_here
 
 ROOT = Path(__file__).parent.parent
 GALLERY = 150
-
-
-@pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> Painter:
-    return Painter(families.sprites("noto", tmp_path_factory.mktemp("pictures")))
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
 
 
 async def order(
