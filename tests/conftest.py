@@ -21,6 +21,6 @@ def encoder() -> Iterator[clip.ClipEncoder]:
 
 
 @pytest.fixture(scope="session")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> Painter:
+def painter() -> Painter:
     """Draws what the starter model knows."""
-    return Painter(families.sprites("noto", tmp_path_factory.mktemp("pictures")))
+    return Painter(families.sprites("noto", kept.pictures()))

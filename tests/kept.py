@@ -13,13 +13,26 @@ from bot.decoder import Decoder
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.ports import PhotoStore
+from bot.starter import families
 
 
 @cache
 def models() -> Path:
     """A folder for what is worked out once a model (bot.background)."""
+    return _folder()
+
+
+def _folder() -> Path:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+@cache
+def pictures() -> Path:
+    """A folder in which the starter's sprites are drawn already."""
+    folder = _folder()
+    families.sprites("noto", folder)
     return folder
 
 

@@ -11,7 +11,7 @@ from benchmarks.group import absent, draw, scenes
 from benchmarks.questions import WITHOUT_ANSWER, ask
 from bot.starter.scenes import Painter
 
-SCENES, SHARE, SEED = 200, 0.15, 5
+SCENES, SHARE, SEED = 150, 0.2, 5
 
 
 def test_questions_without_an_answer_have_none(painter: Painter) -> None:

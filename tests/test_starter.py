@@ -22,6 +22,7 @@ from bot.starter.captions import caption
 from bot.starter.concepts import concepts
 from bot.starter.evaluate import Row, recall
 from bot.starter.scenes import Painter, Scene, compose
+from tests import kept
 from tests.tinyclip import export_here
 
 ROOT = Path(__file__).parent.parent
@@ -203,6 +204,8 @@ def test_training_goes_on_exactly_where_it_was_stopped(
         folders = ["--work", str(tmp_path / work), "--into", str(tmp_path / into)]
         return train.main([*SMALL, *ALONE, *folders])
 
+    for work in ("one", "two"):
+        shutil.copytree(kept.pictures() / "sprites", tmp_path / work / "sprites")
     assert trained("one", "straight") == 0
     said = capsys.readouterr()
     assert "4/4" in said.err, "a bar was shown"
@@ -211,7 +214,6 @@ def test_training_goes_on_exactly_where_it_was_stopped(
     checkpoint = tmp_path / "one" / "checkpoint.pt"
     assert torch.load(checkpoint, weights_only=True)["step"] == 4
 
-    shutil.copytree(tmp_path / "one" / "sprites", tmp_path / "two" / "sprites")
     stopped = subprocess.run(
         [sys.executable, "-c", STOPS_AT_TWO, *SMALL, *ALONE, "--work", str(tmp_path / "two")],
         cwd=ROOT,
