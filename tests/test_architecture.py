@@ -28,7 +28,7 @@ ONLY_IN = {
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
 }
-WIRING = {"bot/app.py", "bot/report.py", "bot/__main__.py", "bot/terminal.py"}
+WIRING = {"bot/app.py", "bot/moving.py", "bot/report.py", "bot/__main__.py", "bot/terminal.py"}
 FROM_THE_CORE = {
     "bot.language",
     "bot.language_choice",

@@ -18,8 +18,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bot import app, modelfolder, report
-from bot.app import ImportOrder
+from bot import app, modelfolder, moving, report
 from bot.decoder import Decoder
 from bot.exporting import VERSION
 from bot.modelfolder import Hashes
@@ -126,9 +125,9 @@ async def test_the_years_of_a_group(
         database_url=f"sqlite:///{tmp_path}/data/box.db", model=files.NAME, keep_thumbnails=True
     )
     for path in exports(tmp_path, painter):
-        order = ImportOrder(path, group="album" if path.name == "album" else "")
-        first, _ = await app.import_from(chosen, order, silent, silent)
-        again, _ = await app.import_from(chosen, order, silent, silent)
+        order = moving.ImportOrder(path, group="album" if path.name == "album" else "")
+        first, _ = await moving.import_from(chosen, order, silent, silent)
+        again, _ = await moving.import_from(chosen, order, silent, silent)
         assert (first.added, again.added, again.known) == (4, 0, 4)
     before = await answers(chosen)
     for group in (TELEGRAM, DISCORD, FOLDER):
