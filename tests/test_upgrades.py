@@ -271,8 +271,8 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_copy(
             with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
                 while file.write(bytes(4096)):
                     pass
-            with (disk / "filler").open("r+b") as file:
-                file.truncate((disk / "filler").stat().st_size - 96 * 1024)
+            with (disk / "filler").open("r+b") as filler:
+                filler.truncate((disk / "filler").stat().st_size - 96 * 1024)
         with pytest.raises(StoreError, match="free some space, and start again") as error:
             async with SqliteStore(path):
                 pass
