@@ -142,7 +142,7 @@ def composed(**environ: str) -> dict[str, Any]:
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     file = PyCompose.from_yaml(re.sub(r"\$\{(\w+)(:[-+])([^}]*)\}", put_in, text))
     file.validate()
-    assert set(file.volumes) == {"data", "models"}
+    assert set(file.volumes or ()) == {"data", "models"}
     service: dict[str, Any] = file.to_dict()["services"]["shoebox"]
     return service
 
