@@ -474,7 +474,7 @@ async def test_a_running_bot_deletes_copies_that_are_a_month_old(
                 store,
                 timedelta(days=7),
                 timedelta(days=retention) if retention else None,
-                lambda before: app._drop_copies(chosen, before),
+                drop_copies=lambda before: app._drop_copies(chosen, before),
             )
         )
         async with asyncio.timeout(10):
