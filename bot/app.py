@@ -35,6 +35,7 @@ from bot.starter import files as starter
 from storage import store_for
 from storage.backup import CHAT, CHATLOG, MEMORY, Backup, are_kin, back_up, look_into
 from storage.backup import restore as put_back
+from storage.upgrade import drop_copies
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +191,8 @@ async def _at_work(
             await stack.enter_async_context(app.indexer().running())
             grace = timedelta(days=chosen.keep_after_leaving_days)
             loading = asyncio.create_task(_load(app, insist=bool(live)))
-            chores = keep_house(app.store, grace, chosen.retention, chosen.keep_thumbnails)
+            copies = partial(_drop_copies, chosen)
+            chores = keep_house(app.store, grace, chosen.retention, chosen.keep_thumbnails, copies)
             cleaning = asyncio.create_task(chores)
             try:
                 yield app, live, loading
@@ -198,6 +200,12 @@ async def _at_work(
                 loading.cancel()
                 cleaning.cancel()
                 await asyncio.gather(loading, cleaning, return_exceptions=True)
+
+
+async def _drop_copies(chosen: Settings, before: datetime) -> int:
+    """Delete what upgrades copied before then; how many files. Raises StoreError."""
+    files = chosen.database_path, chosen.chat_path
+    return sum([await asyncio.to_thread(drop_copies, file, before) for file in files])
 
 
 async def prove_sound(store: PhotoStore) -> None:

@@ -1,4 +1,4 @@
-"""One SQLite file through aiosqlite: WAL, one writer, numbered migrations."""
+"""One SQLite file through aiosqlite: WAL, one writer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
-from bot.errors import StoreError
 from storage.trouble import FOREIGN, damage, trouble
+from storage.upgrade import upgrade
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process that writes."""
@@ -40,7 +39,7 @@ class Database:
         try:
             await asyncio.to_thread(_make_private, self.path)
             self._writer = await self._connect()
-            await self._migrate(self._writer)
+            await upgrade(self._writer, self.path, self._schema)
             self._reader = await self._connect()
             await self._reader.execute("PRAGMA query_only = ON")
         except FOREIGN as error:
@@ -145,33 +144,6 @@ class Database:
             raise
         return db
 
-    async def _migrate(self, db: aiosqlite.Connection) -> None:
-        steps = sorted(
-            (int(file.name.partition("_")[0]), file)
-            for file in resources.files(self._schema).iterdir()
-            if file.name.endswith(".sql")
-        )
-        for number, file in steps:
-            await db.execute("BEGIN IMMEDIATE")
-            try:
-                async with db.execute("PRAGMA user_version") as cursor:
-                    row = await cursor.fetchone()
-                assert row is not None
-                if row[0] > steps[-1][0]:
-                    raise StoreError(
-                        f"the database {self.path} was written by a newer version of this program "
-                        f"(schema {row[0]}, this one knows {steps[-1][0]}): update the program"
-                    )
-                if row[0] < number:
-                    for statement in _statements(file.read_text(encoding="utf-8")):
-                        await db.execute(statement)
-                    await db.execute(f"PRAGMA user_version = {number}")
-                await db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # see `write`
-                    await db.execute("ROLLBACK")
-                raise
-
 
 def _make_private(path: Path) -> None:
     """A new database is for its owner's eyes only; SQLite gives its logs the same permissions."""
@@ -194,15 +166,3 @@ async def _problem(db: aiosqlite.Connection, table: str) -> str | None:
         if problem is None:
             return None
     return problem
-
-
-def _statements(script: str) -> list[str]:
-    """Split a script; `executescript` would commit the transaction that guards it."""
-    found: list[str] = []
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            found.append(pending)
-            pending = ""
-    return found

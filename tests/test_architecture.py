@@ -19,7 +19,8 @@ ONLY_IN = {
     "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
-    | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"},
+    | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"}
+    | {"storage/upgrade.py"},
     "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
