@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="photos, waiting and refused, group by group")
     status.add_argument("--json", action="store_true", help="for programs")
+    commands.add_parser("health", help="is the bot that runs here well? exit code 0 or 1")
     commands.add_parser("check", help="are settings, database, model and tokens in order?")
     return parser
 
@@ -158,6 +159,8 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
         return _check(redact)
     chosen = settings.load(ENV_FILE)
     redact.hide(*chosen.secrets)
+    if options.command == "health":
+        return _health(chosen)
     running = options.command in (None, "run", "demo")
     _log_to_stderr(chosen.log_level if running else "ERROR", redact)
     if running:
@@ -309,6 +312,14 @@ def _status(chosen: Settings, options: argparse.Namespace) -> int:
     else:
         terminal.print_status(groups, model)
     return 0
+
+
+def _health(chosen: Settings) -> int:
+    from bot.checkup import checkup
+
+    well, line = checkup(chosen)
+    print(harmless(line))
+    return 0 if well else 1
 
 
 def _check(redact: Redactor) -> int:

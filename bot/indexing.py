@@ -20,6 +20,7 @@ from bot.memory import PhotoMemory
 from bot.originals import Originals, fetch
 from bot.photos import Job, Model, Pixels, Task, Vector
 from bot.ports import ChatAdapter, Encoder, PhotoStore
+from bot.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,9 @@ class Indexer:
         self._memory = memory
         self._adapters = adapters
         self._decoder = decoder
+        self._meter = memory.meter
+        self.pulse = Pulse()
+        """Whether it is at work."""
         self._originals = Originals(memory_bytes // 2, self._fetch)
         self._most_held = memory_bytes // 2
         self._held = 0
@@ -86,22 +90,31 @@ class Indexer:
             await self._originals.close()
 
     async def _fetch(self, job: Job) -> bytes:
-        return await fetch(self._adapters, job.ref)
+        try:
+            return await fetch(self._adapters, job.ref)
+        except FetchFailed as failure:
+            self._meter.failed(failure)
+            raise
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` whenever there may be some; what fails is tried again after a pause."""
-        while True:
-            news = self._memory.news
-            try:
-                await work()
-            except ShoeboxError as error:
-                log.error("indexing pauses: %s", error)
-                await asyncio.sleep(10 * POLL_SECONDS)
-            except Exception:
-                log.exception("indexing stumbled and goes on")
-                await asyncio.sleep(10 * POLL_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), POLL_SECONDS)
+        with self.pulse.beating():
+            while True:
+                news = self._memory.news
+                try:
+                    await work()
+                    self.pulse.round(well=True)
+                except ShoeboxError as error:
+                    self.pulse.round(well=False)
+                    log.error("indexing pauses: %s", error)
+                    await asyncio.sleep(10 * POLL_SECONDS)
+                except Exception as error:
+                    self.pulse.round(well=False)
+                    self._meter.failed(error)
+                    log.exception("indexing stumbled and goes on")
+                    await asyncio.sleep(10 * POLL_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), POLL_SECONDS)
 
     async def _embed_waiting(self) -> None:
         """Embed until nothing is due. While some photos are encoded, others are fetched and
@@ -117,6 +130,7 @@ class Indexer:
         saved: Collection[int] = ()
         try:
             while True:
+                self.pulse.beat()
                 if room := self._room(len(ahead)):
                     skip = [*ahead, *saved]
                     for job in await self._store.take(Task.EMBED, room, skip):
@@ -148,6 +162,8 @@ class Indexer:
     async def _save(self, model: Model, batch: Mapping[int, Prepared], vectors: Vector) -> None:
         await self._store.save_fingerprints({photo: seen for photo, (_, seen) in batch.items()})
         await self._store.save_vectors(model, list(batch), vectors)
+        self._meter.indexed(Task.FINGERPRINT, len(batch))
+        self._meter.indexed(Task.EMBED, len(batch))
 
     async def _prepare(self, job: Job, encoder: Encoder) -> Prepared | None:
         try:
@@ -182,6 +198,7 @@ class Indexer:
                     continue
                 try:
                     await self._store.save_text(job.photo, await self._decoder.read(data))
+                    self._meter.indexed(job.task, 1)
                 except NotAPhoto as reason:
                     await self._refuse(job, str(reason))
         self._originals.clear()  # reading takes longest: now nothing else needs them
@@ -203,6 +220,7 @@ class Indexer:
                 try:
                     seen = await self._decoder.fingerprint(data)
                     await self._store.save_fingerprints({job.photo: seen})
+                    self._meter.indexed(job.task, 1)
                 except NotAPhoto:
                     await self._store.end(job.photo, job.task)
                 if after is None and self._memory.model.encoder is not None:
@@ -224,6 +242,7 @@ class Indexer:
         ahead: dict[int, tuple[Job, asyncio.Task[bytes]]] = {}
         try:
             while True:
+                self.pulse.beat()
                 if len(ahead) < AHEAD and not any(each.done() for _, each in ahead.values()):
                     most = min(AT_HAND, AHEAD - len(ahead))
                     for job in await self._store.take(task, most, [*ahead], after):

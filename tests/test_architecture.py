@@ -27,6 +27,8 @@ ONLY_IN = {
     | {"adapters/web_window.py", "adapters/web_message.py"},
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
+    "prometheus_client": {"adapters/prometheus.py"},
+    "h11": {"adapters/monitoring.py"},
 }
 WIRING = {"bot/app.py", "bot/__main__.py", "bot/terminal.py"}
 FROM_THE_CORE = {
@@ -42,6 +44,9 @@ FROM_THE_CORE = {
     "bot.decoder",
     "bot.settings",
     "bot.starter",
+    "bot.health",
+    "bot.metrics",
+    "bot.model_state",
 }
 
 
