@@ -32,7 +32,8 @@ class PrometheusMeter:
     first increase shows."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # process_start_time_seconds says it once for all
+        # process_start_time_seconds says it once for all
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._indexed = Counter(
             "shoebox_photos_indexed",

@@ -268,25 +268,32 @@ class Indexer:
 
     async def _fingerprint_later(self, job: Job, failure: FetchFailed) -> None:
         if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
-            log.info("photo %d stays without a fingerprint: %s", job.photo, failure)
+            log.info(
+                "photo %d stays without a fingerprint: %s", job.photo, failure, extra=_ids(job)
+            )
             await self._store.end(job.photo, job.task)
         else:
             await self._postpone(job, failure)
 
     async def _try_later(self, job: Job, failure: FetchFailed) -> None:
         if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
-            log.warning("photo %d is given up: %s", job.photo, failure)
+            log.warning("photo %d is given up: %s", job.photo, failure, extra=_ids(job))
             await self._store.refuse(job.photo, str(failure), final=False)
             return
         await self._postpone(job, failure)
 
     async def _postpone(self, job: Job, failure: FetchFailed) -> None:
         pause = max(PAUSES[job.attempts], failure.retry_after or 0.0)
-        log.info("photo %d waits %.0f s: %s", job.photo, pause, failure)
+        log.info("photo %d waits %.0f s: %s", job.photo, pause, failure, extra=_ids(job))
         until = datetime.now(UTC) + timedelta(seconds=pause)
         await self._store.postpone(job.photo, job.task, until, str(failure))
 
     async def _refuse(self, job: Job, reason: str) -> None:
-        log.info("photo %d is not kept: %s", job.photo, reason)
+        log.info("photo %d is not kept: %s", job.photo, reason, extra=_ids(job))
         self._originals.drop(job.photo)
         await self._store.refuse(job.photo, reason, final=True)
+
+
+def _ids(job: Job) -> dict[str, object]:
+    """For programs that read the log."""
+    return {"photo": job.photo, "task": job.task}
