@@ -106,10 +106,10 @@ async def test_a_running_bot_is_watched(tmp_path: Path) -> None:
         world.post_document(family, bob, b"no picture", CANARIES[3], "image/png")
         indexed = "shoebox_photos_indexed_total"
         async with asyncio.timeout(60):
-            while (now := await scraped(port))[indexed, "read"] < 1 or not (
-                now[indexed, "embed"] and now["shoebox_errors_total", "not_a_photo"]
-            ):
+            now = await scraped(port)
+            while not (now[indexed, "embed"] and now["shoebox_photos_refused",]):
                 await asyncio.sleep(0.05)
+                now = await scraped(port)
         world.say(family, bob, f"/find {CANARIES[0]}")
         await world.bot_sends(family)
         status, told = await health(port)
@@ -124,8 +124,9 @@ async def test_a_running_bot_is_watched(tmp_path: Path) -> None:
         now = await scraped(port)
         assert now["shoebox_healthy",] == now["shoebox_adapter_up", "telegram"] == 1
         assert now["shoebox_photos",] == now["shoebox_groups",] == 1
-        assert now["shoebox_photos_refused",] == 1
-        assert all(now["shoebox_photos_waiting", task] == 0 for task in Task)
+        assert now["shoebox_photos_refused",] == now["shoebox_errors_total", "not_a_photo"] == 1
+        assert now["shoebox_photos_waiting", "embed"] == 0
+        assert all(("shoebox_oldest_waiting_seconds", task) in now for task in Task)
         assert now[indexed, "fingerprint"] == 1
         assert now["shoebox_query_seconds_count", "find"] == 1
         assert now["shoebox_model_state", "ready"] == 1
@@ -396,7 +397,9 @@ async def test_everything_is_counted_under_its_kind() -> None:
     monitor.meter.failed(KeyError("x"))
     for asked in Asked:
         monitor.meter.answered(asked, 0.2)
-    said = monitor.meter.exposition(WELL).decode()
+    said = monitor.meter.exposition(replace(WELL, progress=0.4)).decode()
+    for documented in set(re.findall(r"\bshoebox_\w+", (ROOT / "docs/monitoring.md").read_text())):
+        assert f"\n# TYPE {documented} " in said
     for kind in set(Failure) - {Failure.STORE}:
         assert f'shoebox_errors_total{{kind="{kind}"}} 1.0' in said
     for asked in Asked:

@@ -76,6 +76,7 @@ def said(folder: Path, command: str, url: str, until: tuple[str, ...] = ()) -> s
         env={
             **kept,
             "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
             "PYTHONASYNCIODEBUG": "1",
             "MODEL": "starter",
             "LOG_LEVEL": "DEBUG",
