@@ -62,7 +62,7 @@ class Lines(logging.Formatter):
         from structlog.processors import JSONRenderer, TimeStamper, format_exc_info
         from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 
-        form = "iso" if self.form == JSON else "%Y-%m-%d %H:%M:%S"
+        form = "iso" if self.form == JSON else "%Y-%m-%d %H:%M:%S,%f"
         return ProcessorFormatter(
             foreign_pre_chain=[
                 TimeStamper(form, utc=self.form == JSON),
@@ -89,7 +89,7 @@ class Lines(logging.Formatter):
 
 
 def _human(_: object, __: str, event: Event) -> str:
-    line = f"{event['timestamp']} {event['level'].upper():7} {event['event']}"
+    line = f"{event['timestamp'][:-3]} {event['level'].upper():7} {event['event']}"
     return f"{line}\n{event['exception']}" if "exception" in event else line
 
 
