@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from bot import clip, models, settings, zeroshot
 from bot.answers import Answer, Verdict
 from bot.decoder import Decoder
 from bot.errors import ModelUnavailable, SettingsError, ShoeboxError, StoreError
+from bot.health import Watch, Watched
 from bot.housekeeping import keep_house
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
@@ -26,6 +27,7 @@ from bot.loader import ModelLoader, Predecessor, Preparing
 from bot.loader import Progress as DownloadProgress
 from bot.lock import IndexerLock
 from bot.memory import PhotoMemory
+from bot.metrics import SILENT, Meter
 from bot.model_state import ModelState
 from bot.models import Presence
 from bot.photos import EVERYONE, Name, PhotoRef, Query
@@ -59,6 +61,8 @@ class App:
     decoder: Decoder
     loader: ModelLoader
     settings: Settings
+    watched: list[Watched] = field(default_factory=list)
+    """The chats that are served."""
 
     def indexer(self) -> Indexer:
         return Indexer(
@@ -73,7 +77,9 @@ class App:
 
 
 @asynccontextmanager
-async def opened(chosen: Settings, download: DownloadProgress | None = None) -> AsyncIterator[App]:
+async def opened(
+    chosen: Settings, download: DownloadProgress | None = None, meter: Meter = SILENT
+) -> AsyncIterator[App]:
     """Everything but a model and a chat; both come later or never. Raises StoreError."""
     state = ModelState(chosen.model)
     files = Files(chosen.data_folder, MAX_BYTES)
@@ -96,8 +102,8 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
     fallback = partial(load, model=starter.NAME) if trial else None
 
     async with (
-        store_for(chosen.database_url, chosen.search_cache_mb) as store,
-        Decoder() as decoder,
+        store_for(chosen.database_url, chosen.search_cache_mb, meter.failed) as store,
+        Decoder(meter) as decoder,
     ):
         memory = PhotoMemory(
             store,
@@ -108,6 +114,7 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
             chosen.questions_per_minute,
             chosen.retention,
             chosen.models_folder,
+            meter,
         )
         predecessor = Predecessor(store.models.answering, load_again)
         async with ModelLoader(
@@ -181,14 +188,21 @@ async def _at_work(
 ) -> AsyncIterator[tuple[App, list[LiveChat], asyncio.Task[None]]]:
     """Open, with the indexer running, the model on its way, and the platforms that are switched
     on, not yet served. Raises StoreError, SettingsError, TokenRefused."""
+    from adapters.monitoring import Monitor
+
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
             raise _taken(chosen, lock)
-        async with opened(chosen) as app, AsyncExitStack() as stack:
+        monitor = Monitor(chosen)
+        async with opened(chosen, meter=monitor.meter) as app, AsyncExitStack() as stack:
             await prove_sound(app.store)
             live = [await stack.enter_async_context(c) for c in chats(chosen, app.memory)]
             app.adapters.update({chat.platform: chat for chat in live})
-            await stack.enter_async_context(app.indexer().running())
+            app.watched.extend(live)
+            indexer = app.indexer()
+            await stack.enter_async_context(indexer.running())
+            watch = Watch(app.store, app.memory.model, app.decoder, indexer.pulse, app.watched)
+            await stack.enter_async_context(monitor.serving(watch.look))
             grace = timedelta(days=chosen.keep_after_leaving_days)
             loading = asyncio.create_task(_load(app, insist=bool(live)))
             copies = partial(_drop_copies, chosen)
@@ -239,6 +253,7 @@ async def _web_chat(chosen: Settings, app: App, page: str = "") -> None:
             chosen.web_password,
         ) as chat,
     ):
+        app.watched.append(chat)
         log.info(
             "no chat platform is switched on: open the local web chat at %s%s", chat.address, page
         )

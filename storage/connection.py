@@ -6,13 +6,14 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
+from bot.errors import StoreError
 from storage.trouble import FOREIGN, damage, trouble
 from storage.upgrade import upgrade
 
@@ -26,9 +27,16 @@ PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "sec
 class Database:
     """Two connections to one file: reads never wait for writes (WAL), writes queue up."""
 
-    def __init__(self, path: str | Path, schema: str) -> None:
-        """`schema` names the package that holds the numbered migrations."""
+    def __init__(
+        self,
+        path: str | Path,
+        schema: str,
+        refused: Callable[[StoreError], None] = lambda error: None,
+    ) -> None:
+        """`schema` names the package that holds the numbered migrations; `refused` is told of
+        everything that the file can't do, in whatever thread that is."""
         self.path = Path(path)
+        self._refused = refused
         self._schema = schema
         self._lock = asyncio.Lock()
         self._writer: aiosqlite.Connection | None = None
@@ -78,7 +86,13 @@ class Database:
                         await self._writer.execute("ROLLBACK")
                     raise
             except FOREIGN as error:
-                raise trouble(self.path, "written", error) from error
+                raise self.trouble("written", error) from error
+
+    def trouble(self, what: str, error: Exception) -> StoreError:
+        """What to raise instead of a foreign error. `what`: read or written."""
+        told = trouble(self.path, what, error)
+        self._refused(told)
+        return told
 
     async def alone(self, statement: str) -> list[Any]:
         """Run what SQLite runs outside of transactions only, e.g. VACUUM; its rows. Whoever stops
@@ -93,7 +107,7 @@ class Database:
                 await asyncio.gather(work, return_exceptions=True)
                 raise
             except FOREIGN as error:
-                raise trouble(self.path, "written", error) from error
+                raise self.trouble("written", error) from error
 
     async def prove_sound(self, seconds: float) -> bool:
         """Look whether the file's structure is whole, table by table, the smallest first; whether
@@ -132,7 +146,7 @@ class Database:
         try:
             yield self._reader
         except FOREIGN as error:
-            raise trouble(self.path, "read", error) from error
+            raise self.trouble("read", error) from error
 
     async def _connect(self) -> aiosqlite.Connection:
         db = await aiosqlite.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
