@@ -26,6 +26,7 @@ from bot.ports import (
     ReplyStore,
     ScopeStore,
     StandInStore,
+    TallyStore,
 )
 
 POSTS_AT_ONCE = 200
@@ -86,6 +87,11 @@ class PhotoMemory:
     def scopes(self) -> ScopeStore:
         """What lies within groups, of which an audience sees a part."""
         return self._store.scopes
+
+    @property
+    def tallies(self) -> TallyStore:
+        """What lies within groups, counted."""
+        return self._store.tallies
 
     @property
     def stand_ins(self) -> StandInStore:

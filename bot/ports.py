@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from bot.answers import Hit
@@ -211,6 +211,9 @@ class PhotoStore(Protocol):
     def scopes(self) -> ScopeStore: ...
 
     @property
+    def tallies(self) -> TallyStore: ...
+
+    @property
     def replies(self) -> ReplyStore: ...
 
     @property
@@ -295,6 +298,23 @@ class ScopeStore(Protocol):
         self, groups: Collection[str], audience: Audience, only: Only, most: int
     ) -> tuple[int, list[int]]:
         """How many photos there are, and the ones that were posted last, newest first."""
+        ...
+
+
+class TallyStore(Protocol):
+    """What lies within groups, counted: of the photos that an audience may see, refused ones left
+    out. Each verb reads every photo in scope once."""
+
+    async def months(self, groups: Collection[str], audience: Audience) -> list[tuple[date, int]]:
+        """(first of the month, photos posted in it), of the months (in UTC) that have any, oldest
+        first."""
+        ...
+
+    async def posters(
+        self, groups: Collection[str], audience: Audience, most: int
+    ) -> list[tuple[str, str, int]]:
+        """(author's id, name, photos) of the `most` who posted most, in that order; the name is the
+        one that they last posted under, and may be empty."""
         ...
 
 

@@ -47,6 +47,7 @@ from storage.stand_ins import (
     known_photo,
     stays,
 )
+from storage.tally import SqliteTallies
 from storage.vectors import from_blob, to_blob
 
 CACHE_MEGABYTES = 1024
@@ -71,6 +72,7 @@ class SqliteStore:
         self.groups = SqliteGroups(self._db)
         self.answers = SqliteAnswers(self._db, clock)
         self.scopes = SqliteScopes(self._db, self._searcher)
+        self.tallies = SqliteTallies(self._db)
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
         self.people = SqlitePeople(self._db)
