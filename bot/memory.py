@@ -16,7 +16,7 @@ from bot.language_choice import LanguageChoice
 from bot.model_state import ModelState
 from bot.originals import fetch
 from bot.pace import Pace
-from bot.photos import PhotoRef, Post, Query, Remembered, StoredPhoto, Task
+from bot.photos import Audience, PhotoRef, Post, Query, Remembered, StoredPhoto, Task
 from bot.ports import (
     ChatAdapter,
     Encoder,
@@ -28,6 +28,7 @@ from bot.ports import (
     StandInStore,
     TallyStore,
 )
+from bot.stats import Stats, gather
 
 POSTS_AT_ONCE = 200
 """That are forgotten in one transaction, so that nobody waits long for it."""
@@ -172,6 +173,14 @@ class PhotoMemory:
         if seconds := self._pace.wait(query.asker):
             return Answer((), _slower(seconds))
         return await self._finder.find(query)
+
+    async def stats(self, group: str, audience: Audience, asker: str = "") -> Stats | None:
+        """A group in numbers, of the photos that the audience may see; None where it isn't known.
+        Whoever asks too fast gets no picture."""
+        drawn = not self._pace.wait(asker)
+        notice = self._model.notice
+        today = datetime.now().astimezone().date()
+        return await gather(self._store, group, audience, notice, today, drawn)
 
     async def which(
         self, words: str, ref: PhotoRef, photo: int | None = None, asker: str = ""

@@ -42,6 +42,7 @@ FROM_THE_CORE = {
     "bot.decoder",
     "bot.settings",
     "bot.starter",
+    "bot.stats",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -158,9 +159,12 @@ class Commands:
         """Of the photos that they may see, as in an answer to them alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         query = await self._rooms.query(interaction, private=True)
-        status = await self._memory.groups.status(query.groups[0], query.audience)
-        words = text.stats(status[0] if status else None)
-        await interaction.followup.send(words, ephemeral=True)
+        found = await self._memory.stats(query.groups[0], query.audience, query.asker)
+        picture: dict[str, Any] = {}
+        if found is not None and found.picture is not None:
+            shown = io.BytesIO(found.picture)
+            picture = {"file": discord.File(shown, "stats.png", description=found.pictured)}
+        await interaction.followup.send(text.stats(found), ephemeral=True, **picture)
 
     async def help(self, interaction: Interaction, commands: dict[str, str]) -> None:
         told = f"{say(text.HELP, **commands)}\n{ageing(self._memory.retention)}".rstrip()

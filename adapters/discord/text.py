@@ -9,7 +9,8 @@ from datetime import datetime
 from adapters.wording import in_numbers, one_line
 from bot.answers import Hit, Verdict
 from bot.language import photos, say, spoken, to_say
-from bot.photos import GroupStatus, Name
+from bot.photos import Name
+from bot.stats import Stats
 
 MOST_TEXT = 4000
 """Characters of all texts of one message
@@ -137,9 +138,15 @@ def lines(hits: Sequence[Hit]) -> str:
     )
 
 
-def stats(status: GroupStatus | None) -> str:
-    """A guild in numbers."""
-    return in_numbers(status, SOME, NONE)
+def stats(found: Stats | None) -> str:
+    """A guild in numbers, and who posted most, numbered as in the picture."""
+    words = in_numbers(found and found.status, SOME, NONE)
+    if found is None or not found.status.photos:
+        return words
+    lines = [words, *found.ranked(lambda name: plain(name, NAME))]
+    if found.notice:
+        lines.append(f"-# {plain(found.notice, 400)}")
+    return "\n".join(lines)
 
 
 def names(known: Sequence[Name]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputFile,
     InputMediaDocument,
     InputMediaPhoto,
     LinkPreviewOptions,
@@ -66,6 +67,22 @@ class Answers:
             link_preview_options=NO_PREVIEW,
             reply_markup=buttons,
         )
+
+    async def picture(self, place: Place, png: bytes | None, markup: str) -> None:
+        """A picture of our own with words under it; the words alone where there is none, or where
+        a group doesn't let us send any. Raises TelegramError."""
+        if png is not None:
+            with contextlib.suppress(BadRequest):
+                await send(
+                    self._bot.send_photo,
+                    place,
+                    self._moved,
+                    photo=InputFile(png, "stats.png"),
+                    caption=markup,
+                    parse_mode=ParseMode.HTML,
+                )
+                return
+        await self.say(place, markup)
 
     async def show(self, place: Place, answer: Answer) -> int:
         """The hits that are still there, spare ones for the others, then words and buttons.

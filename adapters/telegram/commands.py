@@ -224,8 +224,10 @@ class Commands:
 
     async def _stats(self, place: Place, message: Message) -> None:
         if place.group is not None:
-            status = await self._memory.groups.status(await self._groups.now(place.group))
-            await self._answers.say(place, text.stats(status[0] if status else None))
+            group = await self._groups.now(place.group)
+            found = await self._memory.stats(group, EVERYONE, author_of(message)[0])
+            picture = None if found is None else found.picture
+            await self._answers.picture(place, picture, text.stats(found))
             return
         lines: list[str] = []
         for group in await self._members.shared(place.chat):

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from adapters.wording import in_numbers, one_line
 from bot.answers import Hit, Verdict
 from bot.language import photos, say, spoken, to_say
-from bot.photos import GroupStatus, Name
+from bot.photos import Name
+from bot.stats import Stats
 
 MOST_CAPTION = 1024
 """UTF-16 code units that Telegram allows under a photo, counted without markup."""
@@ -167,9 +168,16 @@ def caption(hits: Sequence[Hit], named: bool, numbers: Mapping[int, int]) -> str
     return text
 
 
-def stats(status: GroupStatus | None) -> str:
-    """A group in numbers, as HTML."""
-    return in_numbers(status, SOME, NONE)
+def stats(found: Stats | None) -> str:
+    """A group in numbers, and who posted most, numbered as in the picture that this is a caption
+    of; as HTML."""
+    words = in_numbers(found and found.status, SOME, NONE)
+    if found is None or not found.status.photos:
+        return words
+    lines = [words, *found.ranked(lambda name: plain(name, NAME))]
+    if found.notice:
+        lines.append(f"<i>{plain(found.notice, MOST_CAPTION // 3)}</i>")
+    return "\n".join(lines)
 
 
 def names(known: Sequence[Name]) -> str:
