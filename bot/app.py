@@ -184,12 +184,14 @@ async def _at_work(
             grace = timedelta(days=chosen.keep_after_leaving_days)
             loading = asyncio.create_task(_load(app, insist=bool(live)))
             cleaning = asyncio.create_task(keep_house(app.store, grace, chosen.retention))
+            reminding = asyncio.create_task(app.memory.memories.rounds(live))
             try:
                 yield app, live, loading
             finally:
-                loading.cancel()
-                cleaning.cancel()
-                await asyncio.gather(loading, cleaning, return_exceptions=True)
+                chores = loading, cleaning, reminding
+                for chore in chores:
+                    chore.cancel()
+                await asyncio.gather(*chores, return_exceptions=True)
 
 
 async def _prove_sound(store: PhotoStore) -> None:

@@ -90,7 +90,9 @@ class _Pen:
         for x, (_, photos) in zip(centres, found, strict=True):
             if photos:
                 y = bottom - max(3.0, CHART * photos / most)
-                self._draw.rectangle((x - bar / 2, y, x + max(bar / 2, 1 - bar / 2), bottom), MONTHS)
+                self._draw.rectangle(
+                    (x - bar / 2, y, x + max(bar / 2, 1 - bar / 2), bottom), MONTHS
+                )
         tallest = next(n for n, (_, photos) in enumerate(found) if photos == most)
         number = f"{most:,}"
         self._text(self._inside(centres[tallest], number), top - GAP // 2, number, "ms", INK)

@@ -13,6 +13,7 @@ from bot.decoder import Decoder
 from bot.finding import Finder, found
 from bot.language import ENGLISH, count, say
 from bot.language_choice import LanguageChoice
+from bot.memories import Memories
 from bot.model_state import ModelState
 from bot.originals import fetch
 from bot.pace import Pace
@@ -57,6 +58,7 @@ class PhotoMemory:
         self._retention = retention
         self._finder = Finder(store, model, adapters, decoder, models_folder)
         self._languages = LanguageChoice(store.groups, language)
+        self._memories = Memories(store, model)
         self._pace = Pace(questions_per_minute)
         self._news = asyncio.Event()
 
@@ -73,6 +75,11 @@ class PhotoMemory:
     def languages(self) -> LanguageChoice:
         """Which language each group is spoken to in."""
         return self._languages
+
+    @property
+    def memories(self) -> Memories:
+        """Which groups see in the morning what they posted on that day of earlier years."""
+        return self._memories
 
     @property
     def replies(self) -> ReplyStore:

@@ -27,6 +27,7 @@ ONLY_IN = {
     | {"adapters/web_window.py", "adapters/web_message.py"},
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
+    "tzlocal": {"bot/zones.py"},
 }
 WIRING = {"bot/app.py", "bot/__main__.py", "bot/terminal.py"}
 FROM_THE_CORE = {
@@ -43,6 +44,7 @@ FROM_THE_CORE = {
     "bot.settings",
     "bot.starter",
     "bot.stats",
+    "bot.zones",
 }
 
 

@@ -84,8 +84,9 @@ class Answers:
                 return
         await self.say(place, markup)
 
-    async def show(self, place: Place, answer: Answer) -> int:
-        """The hits that are still there, spare ones for the others, then words and buttons.
+    async def show(self, place: Place, answer: Answer, unasked: bool = False) -> int:
+        """The hits that are still there, spare ones for the others, then words and buttons. Of what
+        is `unasked` nobody needs to know that it is gone.
 
         Returns how many are shown. Raises TelegramError.
         """
@@ -99,9 +100,10 @@ class Answers:
                 left = await asyncio.gather(*(self._left_of(hit) for hit in fresh))
                 chosen += [hit for hit in left if hit is not None]
             shown += await self._show(place, chosen, len(shown) + 1, len(answer.hits) > 1)
-        await self.say(
-            place, _sentence(answer, shown), _buttons(answer, shown, bool(waiting or answer.rest))
-        )
+        words = text.plain(answer.sentence, text.MOST_MESSAGE // 4) if unasked else ""
+        if shown or not unasked:
+            buttons = _buttons(answer, shown, bool(waiting or answer.rest))
+            await self.say(place, words or _sentence(answer, shown), buttons)
         return len(shown)
 
     async def _show(
