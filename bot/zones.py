@@ -54,4 +54,5 @@ def offers(words: str, most: int = MOST) -> list[str]:
 
 
 def _folded(words: str) -> str:
-    return "_".join(words.casefold().replace("_", " ").split())
+    # A name may come back with the invisible sign in it by which chats were told not to link it.
+    return "_".join(words.casefold().replace("_", " ").replace("\u2060", "").split())

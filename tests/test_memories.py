@@ -137,6 +137,7 @@ def test_years_take_turns_the_latest_first() -> None:
         ("Europe/Berlin", "Europe/Berlin"),
         ("europe/berlin", "Europe/Berlin"),
         ("berlin", "Europe/Berlin"),
+        ("Europe/\u2060Berlin", "Europe/Berlin"),
         (" new  york ", "America/New_York"),
         ("UTC", "UTC"),
         ("Berln", None),
@@ -172,7 +173,7 @@ def test_the_machines_own_zone_is_a_zone(machine: Callable[[str], None]) -> None
     machine("Asia/Shanghai")
     assert zones.usual() == "Asia/Shanghai"
     machine("Nowhere/Land")
-    assert zones.usual() == "UTC"
+    assert zones.usual() in zones.names()
 
 
 # --- posting
