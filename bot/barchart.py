@@ -18,7 +18,7 @@ EDGE, LABEL, GAP = 36, 30, 18
 CHART = 340
 """Height of the months' bars."""
 ROW = 46
-MOST_BARS = 150
+MOST_BARS = 160
 STEPS = (1, 3, 12, 60, 120, 600, 1200, 12000)
 """Months that one bar stands for: the first of these with which there aren't too many."""
 FEW = 14
