@@ -18,6 +18,8 @@ EDGE, LABEL, GAP = 36, 30, 18
 CHART = 340
 """Height of the months' bars."""
 ROW = 46
+WIDEST = 72
+"""Pixels of a bar, where there are few."""
 MOST_BARS = 160
 STEPS = (1, 3, 12, 60, 120, 600, 1200, 12000)
 """Months that one bar stands for: the first of these with which there aren't too many."""
@@ -81,18 +83,18 @@ class _Pen:
         most = max(photos for _, photos in found)
         bottom, room = top + CHART, WIDTH - 2 * EDGE
         wide = room / len(found)
-        bar = min(wide * 0.8, 72.0)
+        gap, half = max(1, round(wide * 0.2)), WIDEST // 2
         self._draw.line((EDGE, bottom, WIDTH - EDGE, bottom), GRID, 3)
         for part in (0.5, 1.0):
             y = bottom - CHART * part
             self._draw.line((EDGE, y, WIDTH - EDGE, y), GRID, 1)
         centres = [EDGE + wide * (n + 0.5) for n in range(len(found))]
-        for x, (_, photos) in zip(centres, found, strict=True):
+        for n, (x, (_, photos)) in enumerate(zip(centres, found, strict=True)):
             if photos:
                 y = bottom - max(3.0, CHART * photos / most)
-                self._draw.rectangle(
-                    (x - bar / 2, y, x + max(bar / 2, 1 - bar / 2), bottom), MONTHS
-                )
+                left = max(round(EDGE + wide * n), round(x) - half)
+                right = min(round(EDGE + wide * (n + 1)) - gap - 1, round(x) + half)
+                self._draw.rectangle((left, y, max(left, right), bottom), MONTHS)
         tallest = next(n for n, (_, photos) in enumerate(found) if photos == most)
         number = f"{most:,}"
         self._text(self._inside(centres[tallest], number), top - GAP // 2, number, "ms", INK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,13 @@ def by_bot(at: Scene, where: simcord.ChannelHandle) -> list[Shown]:
     return [each for each in own if each.pictures]
 
 
+async def present(at: Scene, there: bool) -> None:
+    """Until the bot takes itself to be in the guild, or not."""
+    async with asyncio.timeout(10):
+        while bool(await at.store.groups.present(at.group)) is not there:
+            await asyncio.sleep(0.01)
+
+
 def said(result: Any) -> str:
     return str(result.response.content)
 
@@ -96,8 +104,9 @@ async def test_a_channel_sees_its_memories_once_also_after_a_restart(tmp_path: P
             await at.env.restart_bot(client)
             guild = client.get_guild(at.guild.id)
             assert guild is not None
-            session.guild_here(guild)  # as Discord tells it; SimCord doesn't
-            await at.env.settle()
+            await present(at, False)  # SimCord doesn't tell of it anew, as Discord does
+            session.guild_here(guild)
+            await present(at, True)
             await morning(at, session=session)
             assert len(by_bot(at, den)) == 1
             await morning(at, MORNING.replace(year=2032), session)
@@ -158,8 +167,9 @@ async def test_where_the_bot_may_not_write_it_shows_none(tmp_path: Path) -> None
 
 async def test_stats_are_a_picture_of_what_the_asker_may_see(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
-        nothing = await at.eve.slash(at.general, "stats")
-        assert not nothing.response.attachments
+        nothing = (await at.eve.slash(at.general, "stats")).response
+        assert nothing is not None
+        assert not nothing.attachments, "there is nothing to draw"
         secret = at.channel("secret", at.eve)
         await posted(at, 7, 1)
         await at.post(at.bob, "", photo(2), where=secret)
@@ -171,6 +181,7 @@ async def test_stats_are_a_picture_of_what_the_asker_may_see(tmp_path: Path) -> 
         }
         assert "1. ann: 1 photo" in said(hidden)
         assert "bob" not in said(hidden)
+        assert hidden.response is not None
         (picture,) = hidden.response.attachments
         assert (
             picture.description

@@ -224,7 +224,8 @@ async def on(store: SqliteStore, group: str = FAM, zone: str = "Europe/Berlin") 
 
 async def remembered(store: SqliteStore, years: int, message: str, **more: object) -> int:
     posted = MORNING.replace(year=MORNING.year - years)
-    (photo,) = (await store.remember(a_post(message, posted_at=posted, **more))).added
+    post = a_post(message, posted_at=posted, **more)  # type: ignore[arg-type]
+    (photo,) = (await store.remember(post)).added
     return photo
 
 
