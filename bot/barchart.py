@@ -98,18 +98,22 @@ class _Pen:
         tallest = next(n for n, (_, photos) in enumerate(found) if photos == most)
         number = f"{most:,}"
         self._text(self._inside(centres[tallest], number), top - GAP // 2, number, "ms", INK)
-        if len(found) <= FEW:
-            for x, (month, _) in zip(centres, found, strict=True):
-                if found[-1][0].year - found[0][0].year <= 1:
-                    self._text(x, bottom + GAP // 2, str(month.month), "mt", FAINT)
+        self._dates(centres, [first for first, _ in found], bottom + GAP // 2)
+
+    def _dates(self, centres: Sequence[float], firsts: Sequence[date], top: int) -> None:
+        """Under each bar its month, if there are few; each year where it begins, if there is
+        room."""
+        if len(firsts) <= FEW:
+            for x, month in zip(centres, firsts, strict=True):
+                self._text(x, top, str(month.month), "mt", FAINT)
         free = 0.0
-        for n, (x, (month, _)) in enumerate(zip(centres, found, strict=True)):
-            if n and month.year == found[n - 1][0].year:
+        for n, (x, month) in enumerate(zip(centres, firsts, strict=True)):
+            if n and month.year == firsts[n - 1].year:
                 continue
             half = self._font.getlength(str(month.year)) / 2
             x = self._inside(x, str(month.year))
             if x - half >= free:
-                self._text(x, bottom + LABEL + GAP // 2, str(month.year), "mt", FAINT)
+                self._text(x, top + LABEL, str(month.year), "mt", FAINT)
                 free = x + half + 2 * GAP
 
     def row(self, top: int, name: str, share: float, number: str, colour: str) -> None:
