@@ -18,7 +18,8 @@ from typing import Any, NoReturn, TypeVar
 
 from bot import __version__, settings
 from bot.errors import SettingsError, ShoeboxError
-from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks, harmless
+from bot.logs import HUMAN, complain, log_to_stderr
+from bot.redaction import Redactor, guard_tracebacks, harmless
 from bot.settings import Settings
 
 T = TypeVar("T")
@@ -27,7 +28,6 @@ WRONG_USE = 2
 _MINUS_WORD = re.compile(r"-(?!h$)[^-\d]")
 STOPPED = 130
 ENV_FILE = Path(".env")
-NOISY = ("httpx", "httpcore", "aiosqlite", "asyncio", "discord", "telegram", "urllib3", "PIL")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options, redact)
     except ShoeboxError as error:
-        print(f"shoebox: {harmless(redact(_one_line(error)))}", file=sys.stderr)
+        complain(harmless(redact(_one_line(error))))
         return WRONG_USE
     except KeyboardInterrupt:
         print("shoebox: stopped; nothing is lost, run it again to go on", file=sys.stderr)
@@ -136,6 +136,16 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="photos, waiting and refused, group by group")
     status.add_argument("--json", action="store_true", help="for programs")
+    commands.add_parser("health", help="is the bot that runs here well? exit code 0 or 1")
+    listing = commands.add_parser("models", help="models that were tried, to choose MODEL from")
+    listing.add_argument(
+        "--measure",
+        nargs="*",
+        metavar="MODEL",
+        help="how fast they are on this machine: those that are here, or those that are named, "
+        "which are downloaded if need be",
+    )
+    listing.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("check", help="are settings, database, model and tokens in order?")
     return parser
 
@@ -158,9 +168,13 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
         return _check(redact)
     chosen = settings.load(ENV_FILE)
     redact.hide(*chosen.secrets)
+    if options.command == "health":
+        return _health(chosen)
     running = options.command in (None, "run", "demo")
-    _log_to_stderr(chosen.log_level if running else "ERROR", redact)
-    if running:
+    if not running:
+        log_to_stderr("ERROR", HUMAN, redact)
+    else:
+        log_to_stderr(chosen.log_level, chosen.log_format, redact)
         if settings.others_can_read(ENV_FILE):
             logging.getLogger(__name__).warning("%s", settings.readable(ENV_FILE))
         return _serve(chosen, demo=options.command == "demo")
@@ -174,6 +188,8 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
         return _names(chosen, options)
     if options.command in ("backup", "restore"):
         return _copies(chosen, options)
+    if options.command == "models":
+        return _models(chosen, options)
     return _status(chosen, options)
 
 
@@ -222,11 +238,11 @@ def _finish(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _import(chosen: Settings, options: argparse.Namespace) -> int:
-    from bot import app, terminal
+    from bot import moving, terminal
 
     if options.group is not None and not options.group.strip():
         raise SettingsError("a group's name needs at least one character")
-    order = app.ImportOrder(
+    order = moving.ImportOrder(
         options.path,
         options.group or "",
         options.author.strip(),
@@ -234,7 +250,7 @@ def _import(chosen: Settings, options: argparse.Namespace) -> int:
         options.dry_run,
     )
     summary, notice = _finish(
-        app.import_from(chosen, order, terminal.import_bar(), terminal.download_bar())
+        moving.import_from(chosen, order, terminal.import_bar(), terminal.download_bar())
     )
     terminal.print_summary(summary, notice)
     if options.report is not None:
@@ -301,14 +317,45 @@ def _copies(chosen: Settings, options: argparse.Namespace) -> int:
 
 
 def _status(chosen: Settings, options: argparse.Namespace) -> int:
-    from bot import app, terminal
+    from bot import report, terminal
 
-    groups, model = _finish(app.status(chosen))
+    status = _finish(report.status(chosen))
     if options.json:
-        print(terminal.status_json(groups, chosen.model, model))
+        print(terminal.status_json(status, chosen.model))
     else:
-        terminal.print_status(groups, model)
+        terminal.print_status(status, chosen.model)
     return 0
+
+
+def _models(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import catalog, terminal
+
+    lines = catalog.look(chosen)
+    if options.measure is not None:
+        known = {line.entry.name: line for line in lines}
+        if unknown := [name for name in options.measure if name not in known]:
+            raise SettingsError(f"{unknown[0]!r} is not in the list; set MODEL to measure another")
+        wanted = options.measure or [line.entry.name for line in lines if line.here]
+        bar = terminal.measuring_bar()
+        for done, name in enumerate(wanted):
+            bar(done, len(wanted))
+            measuring = catalog.measured(chosen, known[name], terminal.download_bar())
+            known[name] = _finish(measuring)
+        bar(len(wanted), len(wanted))
+        lines = list(known.values())
+    if options.json:
+        print(terminal.models_json(lines, chosen.model))
+    else:
+        terminal.print_models(lines, chosen.model)
+    return 0
+
+
+def _health(chosen: Settings) -> int:
+    from bot.checkup import checkup
+
+    well, line = checkup(chosen)
+    print(harmless(line))
+    return 0 if well else 1
 
 
 def _check(redact: Redactor) -> int:
@@ -316,18 +363,10 @@ def _check(redact: Redactor) -> int:
 
     with contextlib.suppress(ShoeboxError):  # the first of the checks says so
         redact.hide(*settings.load(ENV_FILE).secrets)
-    _log_to_stderr("ERROR", redact)
+    log_to_stderr("ERROR", HUMAN, redact)
     checks = _finish(app.check(ENV_FILE))
     terminal.print_checks([replace(check, line=redact(check.line)) for check in checks])
     return 0 if all(check.fine for check in checks) else 1
-
-
-def _log_to_stderr(level: str, redact: Redactor) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(RedactingFormatter(redact, "%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
-    for name in NOISY:  # some of them would log addresses that hold a token
-        logging.getLogger(name).setLevel(max(logging.WARNING, getattr(logging, level)))
 
 
 def _one_line(error: Exception) -> str:

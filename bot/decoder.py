@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ import numpy as np
 
 from bot import perceptual
 from bot.errors import NotAPhoto
+from bot.metrics import SILENT, Meter
 from bot.photos import ImageSpec, Pixels
 from bot.sandbox import Sandbox, SandboxBroken
 
@@ -24,10 +26,27 @@ READ_NICENESS = 10
 """Reading text takes a hundred times a query's work: it steps back for everything else."""
 
 
+THUMBNAIL = 512
+"""Pixels of a kept thumbnail's long side: more than most models look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is to be known of a photo's picture."""
+
+    pixels: Pixels
+    """As the encoder wants it."""
+    fingerprint: bytes
+    """What copies are known by (bot.perceptual)."""
+    thumbnail: bytes
+    """A small JPEG, where it is wanted."""
+
+
 class Decoder:
     """Decoding and text reading in one child each, so that neither waits for the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter = SILENT) -> None:
+        self._meter = meter
         self._eyes = Sandbox(DECODE_SECONDS, MEMORY)
         self._reader = Sandbox(READ_SECONDS, MEMORY, READ_NICENESS)
 
@@ -36,14 +55,22 @@ class Decoder:
         """Processes so far: those that die are replaced."""
         return self._eyes.started + self._reader.started
 
+    @property
+    def lost(self) -> int:
+        """Processes that hung or died, and were replaced."""
+        return self._eyes.lost + self._reader.lost
+
     async def pixels(self, data: bytes, spec: ImageSpec) -> Pixels:
         """The picture an encoder wants, (height, width, 3) uint8. Raises NotAPhoto."""
         return _pixels(await self._decode("pixels", _header(spec), data), spec)
 
-    async def look(self, data: bytes, spec: ImageSpec) -> tuple[Pixels, bytes]:
-        """That picture, and what copies are known by. Raises NotAPhoto."""
-        body = await self._decode("look", _header(spec), data)
-        return _pixels(body[perceptual.SIZE :], spec), body[: perceptual.SIZE]
+    async def look(self, data: bytes, spec: ImageSpec, thumbnail: bool = False) -> Picture:
+        """All that is wanted of a new photo. Raises NotAPhoto."""
+        header = {**_header(spec), "thumbnail": THUMBNAIL if thumbnail else 0}
+        body = await self._decode("look", header, data)
+        end = perceptual.SIZE + 3 * spec.size[0] * spec.size[1]
+        pixels = _pixels(body[perceptual.SIZE : end], spec)
+        return Picture(pixels, body[: perceptual.SIZE], body[end:])
 
     async def fingerprint(self, data: bytes) -> bytes:
         """What copies are known by (bot.perceptual). Raises NotAPhoto."""
@@ -67,6 +94,7 @@ class Decoder:
         try:
             _, body = await self._reader.call("read", {}, data)
         except SandboxBroken as broken:
+            self._meter.failed(broken)
             log.warning("the text of a photo could not be read: %s", broken)
             return ""
         return body.decode()
@@ -74,7 +102,11 @@ class Decoder:
     async def _decode(self, verb: str, header: dict[str, object], data: bytes) -> bytes:
         try:
             _, body = await self._eyes.call(verb, header, data)
+        except NotAPhoto as refused:
+            self._meter.failed(refused)
+            raise
         except SandboxBroken as broken:
+            self._meter.failed(broken)
             raise NotAPhoto(str(broken)) from None
         return body
 

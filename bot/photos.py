@@ -23,6 +23,33 @@ class Task(StrEnum):
     READ = "read"
     FINGERPRINT = "fingerprint"
     """Usually done along with EMBED."""
+    RENEW = "renew"
+    """Embed it for another model than the one that has seen it."""
+
+
+AT_FIRST = (Task.EMBED, Task.READ, Task.FINGERPRINT)
+"""What there is to do for a photo that is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is still to be done of one task, over all groups."""
+
+    photos: int = 0
+    oldest: float = 0.0
+    """Seconds since the one that has waited longest could have been done; those that were put off
+    until later don't count before then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What there is, over all groups."""
+
+    photos: int
+    """Those that wait included, those that were refused not."""
+    refused: int
+    groups: int
+    """That the bot has not left."""
 
 
 STAND_IN = "stand-in:"
@@ -237,3 +264,7 @@ class GroupStatus:
     waiting_embedding: int
     waiting_text: int
     refused: tuple[Refusal, ...]
+    waiting_renewal: int = 0
+    """For the model that is to answer."""
+    unseen: int = 0
+    """Photos that this model can't see any more; their words still find them."""
