@@ -18,6 +18,11 @@ class LiveChat(ChatAdapter, Protocol):
 
     async def __aexit__(self, *_: object) -> None: ...
 
+    @property
+    def up(self) -> bool:
+        """Whether it takes in posts and questions now."""
+        ...
+
     async def serve(self) -> None:
         """Take part until cancelled. Raises ShoeboxError when that can't work."""
         ...

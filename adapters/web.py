@@ -47,6 +47,8 @@ class WebChat:
     The page framework has one application per process: start one chat at a time.
     """
 
+    platform = "web"
+
     def __init__(
         self,
         memory: PhotoMemory,
@@ -67,6 +69,7 @@ class WebChat:
         self._port = port
         self._password = password
         self._socket: socket.socket | None = None
+        self._server: _Server | None = None
 
     @property
     def address(self) -> str:
@@ -74,6 +77,11 @@ class WebChat:
         assert self._socket is not None, "the chat is not open"
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._socket.getsockname()[1]}/"
+
+    @property
+    def up(self) -> bool:
+        """Whether browsers are answered."""
+        return self._server is not None and self._server.started
 
     async def __aenter__(self) -> Self:
         """Take the port. Raises SettingsError when it can't be had."""
@@ -97,7 +105,7 @@ class WebChat:
         assert self._socket is not None, "the chat is not open"
         # NiceGUI looks at every object there is, and one of PyTorch's complains of that.
         warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)
-        server = _Server(
+        self._server = server = _Server(
             uvicorn.Config(
                 await self._application(),
                 log_config=None,
@@ -113,6 +121,7 @@ class WebChat:
             await asyncio.shield(serving)
         finally:
             server.should_exit = True
+            self._server = None
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
             for client in list(Client.instances.values()):

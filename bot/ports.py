@@ -26,7 +26,9 @@ from bot.photos import (
     Remembered,
     StoredPhoto,
     Task,
+    Totals,
     Vector,
+    Waiting,
 )
 
 
@@ -195,6 +197,14 @@ class PhotoStore(Protocol):
 
     async def unfinished(self, photos: Collection[int]) -> dict[Task, int]:
         """How many of these photos wait for each task and will soon be tried."""
+        ...
+
+    async def waiting(self) -> dict[Task, Waiting]:
+        """What is to be done over all groups, for whoever watches over the bot."""
+        ...
+
+    async def totals(self) -> Totals:
+        """What there is over all groups, for whoever watches over the bot."""
         ...
 
     @property

@@ -17,6 +17,7 @@ from bot.language import ENGLISH, fitting, languages
 
 DEFAULT_MODEL = "ViT-B-32-SigLIP2-256/webli"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("human", "json")
 SQLITE_PREFIX = "sqlite:///"
 
 KEYS = (
@@ -29,6 +30,9 @@ KEYS = (
     "WEB_PORT",
     "WEB_PASSWORD",
     "LOG_LEVEL",
+    "LOG_FORMAT",
+    "METRICS_HOST",
+    "METRICS_PORT",
     "HF_ENDPOINT",
     "TELEGRAM_API_URL",
     "TELEGRAM_WEBHOOK_URL",
@@ -59,6 +63,10 @@ class Settings:
     web_port: int = 8080
     web_password: str = field(default="", repr=False)
     log_level: str = "INFO"
+    log_format: str = "human"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9464
+    """Where /healthz and /metrics are; 0: nowhere."""
     hub_url: str = "https://huggingface.co"
     telegram_api_url: str = "https://api.telegram.org"
     telegram_webhook_url: str = ""
@@ -148,6 +156,9 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         web_port=_port("WEB_PORT", get("WEB_PORT", str(defaults.web_port))),
         web_password=get("WEB_PASSWORD", ""),
         log_level=_log_level(get("LOG_LEVEL", defaults.log_level)),
+        log_format=_log_format(get("LOG_FORMAT", defaults.log_format)),
+        metrics_host=get("METRICS_HOST", defaults.metrics_host),
+        metrics_port=_metrics_port(get("METRICS_PORT", str(defaults.metrics_port))),
         hub_url=_http_url("HF_ENDPOINT", get("HF_ENDPOINT", defaults.hub_url)),
         telegram_api_url=_http_url(
             "TELEGRAM_API_URL", get("TELEGRAM_API_URL", defaults.telegram_api_url)
@@ -221,6 +232,10 @@ def _port(key: str, text: str) -> int:
     return int(text)
 
 
+def _metrics_port(text: str) -> int:
+    return 0 if text == "0" else _port("METRICS_PORT", text)
+
+
 def _host_and_port(key: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host:
@@ -263,6 +278,12 @@ def _log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
         raise SettingsError(f"LOG_LEVEL={text!r}: write one of {', '.join(LOG_LEVELS)}")
     return text.upper()
+
+
+def _log_format(text: str) -> str:
+    if text.lower() not in LOG_FORMATS:
+        raise SettingsError(f"LOG_FORMAT={text!r}: write one of {', '.join(LOG_FORMATS)}")
+    return text.lower()
 
 
 def _http_url(key: str, url: str) -> str:

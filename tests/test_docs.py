@@ -32,16 +32,23 @@ from tests.documents import (
 from tests.exports import TelegramExport
 from tests.pictures import photo
 
-BOT = re.compile(r"(?:\S*/)?python -m bot(?![.\w]) ?(.*)")
+BOT = re.compile(r"(?:(?:\S*/)?python -m bot(?![.\w])|docker compose run --rm shoebox) ?(.*)")
+"""The image's entry point is the bot."""
 NOT_RUN = {
     "make": "installs, serves for ever, or is this very test suite",
     "git pull": "changes the checkout",
     "python3 -m venv": "installs",
     ".venv/bin/pip": "installs",
+    "/opt/shoebox/bin/pip": "installs",
     ".venv/bin/python -m bot run": "serves for ever",
+    "python -m bot health": "asks a bot that runs; tests/test_monitoring.py has one",
+    "curl": "the same",
+    "docker": "wants a daemon; tests/test_deployment.py reads what it would",
+    "useradd": "wants root",
+    "systemctl": "wants systemd",
 }
 """Commands in blocks that can't be run here, by how they begin, and why. All others are run."""
-SHELL = ("cp", "chmod", "mkdir", "tar")
+SHELL = ("chmod", "cp", "install", "mkdir", "tar")
 """Programs that are run as they stand, in the temporary folder."""
 TODAY = "$(date +%A)", "Monday"
 NO_SETTINGS = {"HF_TOKEN", "HF_HUB_OFFLINE"}
@@ -120,7 +127,9 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = here / "root" / "home" / "Pictures" / "2019"
     pictures.mkdir(parents=True)
     (pictures / "cake.jpg").write_bytes(photo(2))
-    (here / "root" / "somewhere" / "else").mkdir(parents=True)
+    for folder in ("somewhere/else", "etc/systemd/system"):
+        (here / "root" / folder).mkdir(parents=True)
+    shutil.copytree(ROOT / "deploy", here / "deploy")
     with pytest.MonkeyPatch.context() as patch:
         at_home(here, patch)
         assert main(["import", str(pictures), "--group", "fam"]) == 0

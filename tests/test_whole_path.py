@@ -43,7 +43,13 @@ async def running_bot(
         "bot",
         *command,
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(ROOT), "WEB_PORT": str(port), "MODEL": model},
+        env={
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
+            "WEB_PORT": str(port),
+            "MODEL": model,
+        },
         stderr=asyncio.subprocess.PIPE,
     )
     assert bot.stderr is not None

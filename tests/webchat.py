@@ -24,6 +24,7 @@ from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from storage.chatlog import ChatLog
 from storage.sqlite import SqliteStore
+from tests import kept
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,13 @@ async def running_chat(
     ):
         files = Files(folder, MAX_BYTES)
         memory = PhotoMemory(
-            store, model, {files.platform: files}, decoder, language, retention=retention
+            store,
+            model,
+            {files.platform: files},
+            decoder,
+            language,
+            retention=retention,
+            models_folder=kept.models(),
         )
         shown = preview or decoder.preview
         chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password)

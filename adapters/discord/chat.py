@@ -71,6 +71,11 @@ class DiscordChat:
         self._trouble = Trouble("Discord")
         self._session: Session | None = None
 
+    @property
+    def up(self) -> bool:
+        """Whether events come in. A cut that is mended at once doesn't count."""
+        return self._session is not None and self._session.hears and not self._trouble.told
+
     async def __aenter__(self) -> Self:
         """Nothing is asked of Discord yet: it may be out of reach, and photos wait."""
         return self
@@ -202,6 +207,11 @@ class Session:
         await self._inbox.close()
         await self._missed.close()
         await self._downloader.close()
+
+    @property
+    def hears(self) -> bool:
+        """Whether Discord has told of all guilds, and the connection is not given up."""
+        return self._client.is_ready() and not self._client.is_closed()
 
     # --- what is told; each is taken in once everything before it in its guild was
 

@@ -80,8 +80,15 @@ class TelegramChat:
         self._commands: Commands | None = None
         self._buttons: Buttons | None = None
         self._connected = False
+        self._trouble = Trouble(NAME)
+        self._serving = False
         self._asked_with: deque[str] = deque(maxlen=ALBUMS)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def up(self) -> bool:
+        """Whether updates come in and can be kept."""
+        return self._serving and not self._trouble.told
 
     async def __aenter__(self) -> Self:
         """Nothing is asked of Telegram yet: it may be out of reach, and photos wait."""
@@ -106,7 +113,8 @@ class TelegramChat:
         """Take part in groups until cancelled. Raises TokenRefused, SettingsError."""
         await self._connect()
         rounds = asyncio.create_task(self._groups.rounds())
-        updates = Updates(self._bot, self._take)
+        updates = Updates(self._bot, self._take, self._trouble)
+        self._serving = True
         try:
             if self._chosen.webhook_url:
                 from adapters.telegram.webhook import Webhook
@@ -117,12 +125,13 @@ class TelegramChat:
             else:
                 await updates.poll()
         finally:
+            self._serving = False
             rounds.cancel()
             await asyncio.gather(rounds, return_exceptions=True)
 
     async def _connect(self) -> None:
         """Find out who we are and tell Telegram what we understand; until it works."""
-        trouble = Trouble(NAME)
+        trouble = self._trouble
         while True:
             try:
                 await self._bot.initialize()
