@@ -7,11 +7,11 @@ from typing import Protocol, Self
 
 from adapters.telegram.ids import person_id
 from bot.memory import PhotoMemory
-from bot.ports import ChatAdapter
+from bot.ports import ChatAdapter, Reminder
 from bot.settings import Settings
 
 
-class LiveChat(ChatAdapter, Protocol):
+class LiveChat(ChatAdapter, Reminder, Protocol):
     """A platform that the bot takes part in. Use as `async with`, then `serve`."""
 
     async def __aenter__(self) -> Self: ...

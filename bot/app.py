@@ -208,12 +208,14 @@ async def _at_work(
             copies = partial(_drop_copies, chosen)
             chores = keep_house(app.store, grace, chosen.retention, chosen.keep_thumbnails, copies)
             cleaning = asyncio.create_task(chores)
+            reminding = asyncio.create_task(app.memory.memories.rounds(live))
             try:
                 yield app, live, loading
             finally:
-                loading.cancel()
-                cleaning.cancel()
-                await asyncio.gather(loading, cleaning, return_exceptions=True)
+                tasks = loading, cleaning, reminding
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _drop_copies(chosen: Settings, before: datetime) -> int:

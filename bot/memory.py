@@ -13,11 +13,12 @@ from bot.decoder import Decoder
 from bot.finding import Finder, found
 from bot.language import ENGLISH, count, say
 from bot.language_choice import LanguageChoice
+from bot.memories import Memories
 from bot.metrics import SILENT, Asked, Meter, timed
 from bot.model_state import ModelState
 from bot.originals import fetch
 from bot.pace import Pace
-from bot.photos import PhotoRef, Post, Query, Remembered, StoredPhoto, Task
+from bot.photos import Audience, PhotoRef, Post, Query, Remembered, StoredPhoto, Task
 from bot.ports import (
     ChatAdapter,
     Encoder,
@@ -27,7 +28,9 @@ from bot.ports import (
     ReplyStore,
     ScopeStore,
     StandInStore,
+    TallyStore,
 )
+from bot.stats import Stats, gather
 
 POSTS_AT_ONCE = 200
 """That are forgotten in one transaction, so that nobody waits long for it."""
@@ -58,6 +61,7 @@ class PhotoMemory:
         self._meter = meter
         self._finder = Finder(store, model, adapters, decoder, models_folder)
         self._languages = LanguageChoice(store.groups, language)
+        self._memories = Memories(store, model)
         self._pace = Pace(questions_per_minute)
         self._news = asyncio.Event()
 
@@ -81,6 +85,11 @@ class PhotoMemory:
         return self._languages
 
     @property
+    def memories(self) -> Memories:
+        """Which groups see in the morning what they posted on that day of earlier years."""
+        return self._memories
+
+    @property
     def replies(self) -> ReplyStore:
         """What was said in direct replies to photos."""
         return self._store.replies
@@ -94,6 +103,11 @@ class PhotoMemory:
     def scopes(self) -> ScopeStore:
         """What lies within groups, of which an audience sees a part."""
         return self._store.scopes
+
+    @property
+    def tallies(self) -> TallyStore:
+        """What lies within groups, counted."""
+        return self._store.tallies
 
     @property
     def stand_ins(self) -> StandInStore:
@@ -175,6 +189,14 @@ class PhotoMemory:
             return Answer((), _slower(seconds))
         with timed(self._meter, Asked.SIMILAR if query.like else Asked.FIND):
             return await self._finder.find(query)
+
+    async def stats(self, group: str, audience: Audience, asker: str = "") -> Stats | None:
+        """A group in numbers, of the photos that the audience may see; None where it isn't known.
+        Whoever asks too fast gets no picture."""
+        drawn = not self._pace.wait(asker)
+        notice = self._model.notice
+        today = datetime.now().astimezone().date()
+        return await gather(self._store, group, audience, notice, today, drawn)
 
     async def which(
         self, words: str, ref: PhotoRef, photo: int | None = None, asker: str = ""

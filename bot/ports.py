@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Protocol, TypeAlias
 
-from bot.answers import Hit
+from bot.answers import Answer, Hit
 from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
@@ -61,6 +61,25 @@ class ChatAdapter(Protocol):
 
     async def fetch(self, ref: PhotoRef) -> bytes:
         """The photo's bytes. Raises `PhotoGone` for ever, `FetchFailed` for now."""
+        ...
+
+
+Recall: TypeAlias = Callable[[Audience], Awaitable[Answer | None]]
+"""What there is to show to those who would read it, if anything. It is asked for once, by who can
+show it now."""
+
+
+class Reminder(Protocol):
+    """A platform on which something can be said that nobody asked for."""
+
+    @property
+    def platform(self) -> str:
+        """Its groups' ids begin with it and a colon."""
+        ...
+
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """Show there, in the group's language, what is recalled for those who read it there. Where
+        nothing can be shown now, nothing is recalled."""
         ...
 
 
@@ -217,6 +236,9 @@ class PhotoStore(Protocol):
     def scopes(self) -> ScopeStore: ...
 
     @property
+    def tallies(self) -> TallyStore: ...
+
+    @property
     def replies(self) -> ReplyStore: ...
 
     @property
@@ -278,6 +300,10 @@ class GroupStore(Protocol):
         """Write something down about a group; None crosses it out."""
         ...
 
+    async def noted(self, name: str) -> dict[str, str]:
+        """What was written down under that name, by group, of those that the bot has not left."""
+        ...
+
     async def resolve(self, name: str) -> str:
         """A group's id from its id or its name. Raises `UnknownGroup`."""
         ...
@@ -307,6 +333,30 @@ class ScopeStore(Protocol):
         self, groups: Collection[str], audience: Audience, only: Only, most: int
     ) -> tuple[int, list[int]]:
         """How many photos there are, and the ones that were posted last, newest first."""
+        ...
+
+    async def anniversaries(
+        self, groups: Collection[str], audience: Audience, days: Collection[tuple[int, int]]
+    ) -> list[tuple[int, datetime]]:
+        """(photo, when it was posted) of all that were posted on one of these days (month, day; in
+        UTC) of any year, but for spoilers. Reads every photo in scope."""
+        ...
+
+
+class TallyStore(Protocol):
+    """What lies within groups, counted: of the photos that an audience may see, refused ones left
+    out. Each verb reads every photo in scope once."""
+
+    async def months(self, groups: Collection[str], audience: Audience) -> list[tuple[date, int]]:
+        """(first of the month, photos posted in it), of the months (in UTC) that have any, oldest
+        first."""
+        ...
+
+    async def posters(
+        self, groups: Collection[str], audience: Audience, most: int
+    ) -> list[tuple[str, str, int]]:
+        """(author's id, name, photos) of the `most` who posted most, in that order; the name is the
+        one that they last posted under, and may be empty."""
         ...
 
 

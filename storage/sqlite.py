@@ -52,6 +52,7 @@ from storage.stand_ins import (
     known_photo,
     stays,
 )
+from storage.tally import SqliteTallies
 from storage.thumbnails import SqliteThumbnails
 from storage.vectors import from_blob, to_blob
 
@@ -78,6 +79,7 @@ class SqliteStore:
         self.groups = SqliteGroups(self._db)
         self.answers = SqliteAnswers(self._db, clock)
         self.scopes = SqliteScopes(self._db, self._searcher)
+        self.tallies = SqliteTallies(self._db)
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
         self.models = SqliteModels(self._db, clock)

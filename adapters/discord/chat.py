@@ -23,6 +23,7 @@ from adapters.discord.guarding import guarded
 from adapters.discord.guilds import Guilds
 from adapters.discord.history import History
 from adapters.discord.inbox import Inbox
+from adapters.discord.memories import Memories
 from adapters.discord.missed import Missed
 from adapters.discord.pictures import pictures_in
 from adapters.discord.places import PLATFORM, Place, group_id
@@ -43,6 +44,7 @@ from bot.errors import FetchFailed, TokenRefused
 from bot.language import to_say
 from bot.memory import PhotoMemory
 from bot.photos import Group, PhotoRef
+from bot.ports import Recall
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,11 @@ class DiscordChat:
         if self._session is None:
             raise FetchFailed(to_say("Discord can't be reached yet"))
         return await self._session.files.fetch(ref)
+
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """(see Reminder)"""
+        if self._session is not None:
+            await self._session.remind(group, place, recall)
 
     async def serve(self) -> None:
         """Take part in guilds until cancelled. Raises TokenRefused."""
@@ -183,10 +190,11 @@ class Session:
         rooms = Rooms(memory, client)
         answers = Answers(memory, self.files)
         forgetting = Forgetting(memory, self._erase)
+        self._memories = Memories(memory, client, answers)
         self._buttons = Buttons(memory, rooms, answers, forgetting)
         offer(
             client.tree,
-            Commands(memory, rooms, answers, self.files, forgetting, self._history),
+            Commands(memory, rooms, answers, self.files, forgetting, self._history, self._memories),
         )
         self._guilds = Guilds(memory, client, client.tree, chosen.grace_days, sees)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -291,6 +299,10 @@ class Session:
         client = self._client
         log.info("Discord: %s is here, in %d servers", client.user, len(client.guilds))
         log.info("Discord: invite it with %s", invitation(client))
+
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """(see Reminder)"""
+        await self._memories.remind(group, place, recall)
 
     async def pressed(self, interaction: Interaction) -> None:
         await guarded(interaction, self._buttons.pressed(interaction))

@@ -30,6 +30,7 @@ from adapters.telegram.groups import GROUPS, Groups
 from adapters.telegram.ids import PLATFORM, exported, group_id
 from adapters.telegram.inline import Inline
 from adapters.telegram.members import Members
+from adapters.telegram.memories import Memories
 from adapters.telegram.places import Place
 from adapters.telegram.posts import as_post, is_from_a_bot
 from adapters.telegram.recognising import recognise
@@ -40,6 +41,7 @@ from bot.errors import FetchFailed, ShoeboxError, TokenRefused
 from bot.language import language, languages, say, to_say
 from bot.memory import PhotoMemory
 from bot.photos import PhotoRef
+from bot.ports import Recall
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class TelegramChat:
         self._answers = Answers(self._bot, memory, self._moved)
         self._members = Members(self._bot, memory.groups)
         self._groups = Groups(self._bot, memory, self._say, self._spawn, chosen.grace_days)
+        self._memories = Memories(memory, self._bot, self._answers, self._groups)
         self._inline = Inline(self._bot, memory, self._members, self._answers.media)
         self._commands: Commands | None = None
         self._buttons: Buttons | None = None
@@ -108,6 +111,11 @@ class TelegramChat:
         if not self._connected:
             raise FetchFailed(to_say("Telegram can't be reached yet"))
         return await fetch(self._bot, ref)
+
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """(see Reminder)"""
+        if self._connected:
+            await self._memories.remind(group, place, recall)
 
     async def serve(self) -> None:
         """Take part in groups until cancelled. Raises TokenRefused, SettingsError."""
