@@ -97,22 +97,23 @@ def spoken(text: str) -> str:
 
 
 @cache
-def sayings() -> tuple[str, ...]:
-    """All texts in the program and its Makefile, with `…` for values."""
-    found = [spoken((ROOT / "Makefile").read_text("utf-8"))]
+def sayings() -> str:
+    """All texts of the program and its Makefile, a line each, with `…` for values; no docstrings."""
+    found = {spoken((ROOT / "Makefile").read_text("utf-8"))}
     for folder in ("bot", "adapters", "storage"):
         for file in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            tree = ast.parse(file.read_text("utf-8"))
+            silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            for node in ast.walk(tree):
                 if isinstance(node, ast.JoinedStr):
                     parts = [p.value if isinstance(p, ast.Constant) else "…" for p in node.values]
-                    found.append(spoken("".join(map(str, parts))))
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.append(spoken(node.value))
-    return tuple(found)
+                    found.add(spoken("".join(map(str, parts))))
+                elif isinstance(node, ast.Constant) and id(node) not in silent:
+                    found.add(spoken(str(node.value)))
+    return "\n".join(sorted(found))
 
 
 def is_said(quoted: str) -> bool:
     """Whether the program can say what is quoted, in which `…` stands for anything."""
-    parts = spoken(quoted).split("…")
-    pattern = re.compile(".*?".join(map(re.escape, parts)))
-    return any(pattern.search(saying) for saying in sayings())
+    parts = spoken(quoted).strip("…").split("…")
+    return re.search("[^\\n]*?".join(map(re.escape, parts)), sayings()) is not None
