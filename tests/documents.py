@@ -98,7 +98,7 @@ def spoken(text: str) -> str:
 
 @cache
 def sayings() -> str:
-    """All texts of the program and its Makefile, a line each, with `…` for values; no docstrings."""
+    """All texts of the program and its Makefile, a line each, `…` for values; no docstrings."""
     found = {spoken((ROOT / "Makefile").read_text("utf-8"))}
     for folder in ("bot", "adapters", "storage"):
         for file in sorted((ROOT / folder).rglob("*.py")):
