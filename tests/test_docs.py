@@ -107,7 +107,7 @@ def read(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
 
 
-# --- sessions
+# --- what is to be typed
 
 
 @pytest.fixture(scope="module")
@@ -188,10 +188,10 @@ def run(command: str, here: Path) -> str | None:
     return f"it ended with {exit_code}" if exit_code else None
 
 
-SESSIONS = [path for path in GUIDES if commands(path.read_text("utf-8"))]
+TYPED = [path for path in GUIDES if commands(path.read_text("utf-8"))]
 
 
-@pytest.mark.parametrize("path", SESSIONS, ids=name)
+@pytest.mark.parametrize("path", TYPED, ids=name)
 def test_what_is_to_be_typed_works_in_its_order(
     path: Path, here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
