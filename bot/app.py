@@ -35,6 +35,7 @@ from bot.lock import IndexerLock
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.models import ModelPresence, Presence
+from bot.pages import owners_site, web_chat
 from bot.photos import EVERYONE, GroupStatus, Name, PhotoRef, Query, Task
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
@@ -113,9 +114,10 @@ async def serve(chosen: Settings) -> None:
     """Run the bot until cancelled. Raises ShoeboxError, e.g. when a token is refused."""
     async with _at_work(chosen) as (app, live, loading):
         if live:
-            await _take_part(live, loading)
+            async with owners_site(chosen, app.memory, app.decoder, live):
+                await _take_part(live, loading)
         else:
-            await _web_chat(chosen, app)
+            await web_chat(chosen, app.memory, app.decoder)
 
 
 async def _take_part(live: Sequence[LiveChat], loading: asyncio.Task[None]) -> None:
@@ -157,7 +159,7 @@ async def demo(chosen: Settings, progress: DemoProgress) -> None:
     )
     async with _at_work(apart) as (app, _, _):
         await demo.fill(app.memory, app.decoder.preview, apart.data_folder, progress)
-        await _web_chat(apart, app, f"g/{demo.GROUP}")
+        await web_chat(apart, app.memory, app.decoder, f"g/{demo.GROUP}")
 
 
 def _taken(chosen: Settings, lock: IndexerLock) -> StoreError:
@@ -204,28 +206,6 @@ async def _load(app: App, insist: bool) -> None:
     if (encoder := app.memory.model.encoder) is not None:
         with contextlib.suppress(ShoeboxError):
             await app.memory.prepare(encoder)
-
-
-async def _web_chat(chosen: Settings, app: App, page: str = "") -> None:
-    from adapters.web import WebChat
-    from storage.chatlog import ChatLog
-
-    async with (
-        ChatLog(chosen.chat_path) as chat_log,
-        WebChat(
-            app.memory,
-            chat_log,
-            app.decoder.preview,
-            chosen.data_folder,
-            chosen.web_host,
-            chosen.web_port,
-            chosen.web_password,
-        ) as chat,
-    ):
-        log.info(
-            "no chat platform is switched on: open the local web chat at %s%s", chat.address, page
-        )
-        await chat.serve()
 
 
 @dataclass(frozen=True, slots=True)

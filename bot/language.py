@@ -16,7 +16,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
@@ -63,11 +63,23 @@ class Language:
 
         return format_date(moment.astimezone().date(), "medium", locale=self._locale)
 
+    def month(self, day: date) -> str:
+        """May 2024"""
+        from babel.dates import format_skeleton
+
+        return format_skeleton("yMMM", day, locale=self._locale)
+
     def listed(self, items: Sequence[str]) -> str:
         """a, b and c"""
         from babel.lists import format_list
 
         return format_list(list(items), locale=self._locale)
+
+    def span(self, seconds: float) -> str:
+        """3 days"""
+        from babel.dates import format_timedelta
+
+        return format_timedelta(int(seconds), locale=self._locale)
 
     @property
     def name(self) -> str:

@@ -17,23 +17,30 @@ ONLY_IN = {
     "torch": {"bot/eager.py", "bot/towers.py", "bot/torchvision_nms.py"}
     | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
     "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
-    "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
+    "aiosqlite": {
+        "storage/backlog.py",
+        "storage/connection.py",
+        "storage/sqlite.py",
+        "storage/rows.py",
+    }
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
     | {"storage/forgotten.py", "storage/jobs.py", "storage/stand_ins.py"},
     "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
-    "nicegui": {"adapters/web.py", "adapters/web_page.py"}
-    | {"adapters/web_window.py", "adapters/web_message.py"},
+    "nicegui": {"adapters/web_server.py", "adapters/web_page.py"}
+    | {"adapters/web_window.py", "adapters/web_message.py", "adapters/web_owner.py"}
+    | {"adapters/web_overview.py", "adapters/web_failures.py", "adapters/web_wall.py"},
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
 }
-WIRING = {"bot/app.py", "bot/__main__.py", "bot/terminal.py"}
+WIRING = {"bot/app.py", "bot/pages.py", "bot/__main__.py", "bot/terminal.py"}
 FROM_THE_CORE = {
     "bot.language",
     "bot.language_choice",
     "bot.photos",
     "bot.answers",
+    "bot.backlog",
     "bot.candidates",
     "bot.errors",
     "bot.ports",
