@@ -88,7 +88,8 @@ def photo_files(folder: Path) -> list[Path]:
     try:
         if not folder.is_dir():
             raise SettingsError(f"there is no folder {str(folder)!r}")
-        next(os.scandir(folder), None)
+        with os.scandir(folder) as looking:
+            next(looking, None)
     except OSError as error:
         raise SettingsError(f"the folder {str(folder)!r} can't be read: {error.strerror}") from None
     return sorted(path for path in _walk(folder.absolute()) if _looks_like_photo(path))

@@ -108,7 +108,7 @@ class Seen:
 def see(original: Original, copied: bool, spec: ImageSpec) -> Seen:
     """Draw a picture, copy it, look at all."""
     image = pictures.draw(original)
-    pixels, seen = images.looked_at(pictures.jpeg(image, 90), spec)
+    pixels, seen, _ = images.looked_at(pictures.jpeg(image, 90), spec)
     if not copied:
         return Seen(original, seen, pixels, (), ())
     copies = tuple(
@@ -120,7 +120,7 @@ def see(original: Original, copied: bool, spec: ImageSpec) -> Seen:
         (how, print_, looked)
         for how, data in made.items()
         if data is not None
-        for looked, print_ in [images.looked_at(data, spec)]
+        for looked, print_, _ in [images.looked_at(data, spec)]
     )
     return Seen(original, seen, pixels, copies, others)
 

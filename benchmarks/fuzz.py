@@ -225,7 +225,7 @@ async def run(files: int, seed: int, progress: Callable[[int], None]) -> Result:
 async def _opened(decoder: Decoder, data: bytes) -> str | None:
     """Why it was refused, or None."""
     try:
-        pixels, _ = await decoder.look(data, SPEC)
+        pixels = (await decoder.look(data, SPEC)).pixels
     except NotAPhoto as refusal:
         return str(refusal)
     assert pixels.shape == (*SPEC.size, 3)

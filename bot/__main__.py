@@ -136,6 +136,15 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="photos, waiting and refused, group by group")
     status.add_argument("--json", action="store_true", help="for programs")
+    listing = commands.add_parser("models", help="models that were tried, to choose MODEL from")
+    listing.add_argument(
+        "--measure",
+        nargs="*",
+        metavar="MODEL",
+        help="how fast they are on this machine: those that are here, or those that are named, "
+        "which are downloaded if need be",
+    )
+    listing.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("check", help="are settings, database, model and tokens in order?")
     return parser
 
@@ -174,6 +183,8 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
         return _names(chosen, options)
     if options.command in ("backup", "restore"):
         return _copies(chosen, options)
+    if options.command == "models":
+        return _models(chosen, options)
     return _status(chosen, options)
 
 
@@ -301,13 +312,36 @@ def _copies(chosen: Settings, options: argparse.Namespace) -> int:
 
 
 def _status(chosen: Settings, options: argparse.Namespace) -> int:
-    from bot import app, terminal
+    from bot import report, terminal
 
-    groups, model = _finish(app.status(chosen))
+    status = _finish(report.status(chosen))
     if options.json:
-        print(terminal.status_json(groups, chosen.model, model))
+        print(terminal.status_json(status, chosen.model))
     else:
-        terminal.print_status(groups, model)
+        terminal.print_status(status, chosen.model)
+    return 0
+
+
+def _models(chosen: Settings, options: argparse.Namespace) -> int:
+    from bot import catalog, terminal
+
+    lines = catalog.look(chosen)
+    if options.measure is not None:
+        known = {line.entry.name: line for line in lines}
+        if unknown := [name for name in options.measure if name not in known]:
+            raise SettingsError(f"{unknown[0]!r} is not in the list; set MODEL to measure another")
+        wanted = options.measure or [line.entry.name for line in lines if line.here]
+        bar = terminal.measuring_bar()
+        for done, name in enumerate(wanted):
+            bar(done, len(wanted))
+            measuring = catalog.measured(chosen, known[name], terminal.download_bar())
+            known[name] = _finish(measuring)
+        bar(len(wanted), len(wanted))
+        lines = list(known.values())
+    if options.json:
+        print(terminal.models_json(lines, chosen.model))
+    else:
+        terminal.print_models(lines, chosen.model)
     return 0
 
 

@@ -25,18 +25,18 @@ from adapters.importing import Progress as ImportProgress
 from bot import clip, models, settings, zeroshot
 from bot.answers import Answer, Verdict
 from bot.decoder import Decoder
-from bot.errors import SettingsError, ShoeboxError, StoreError
+from bot.errors import ModelUnavailable, SettingsError, ShoeboxError, StoreError
 from bot.housekeeping import keep_house
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
-from bot.loader import ModelLoader, Preparing
+from bot.loader import ModelLoader, Predecessor, Preparing
 from bot.loader import Progress as DownloadProgress
 from bot.lock import IndexerLock
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
-from bot.models import ModelPresence, Presence
+from bot.models import Presence
 from bot.pages import owners_site, web_chat
-from bot.photos import EVERYONE, GroupStatus, Name, PhotoRef, Query, Task
+from bot.photos import EVERYONE, Name, PhotoRef, Query, Task
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
 from bot.starter import files as starter
@@ -65,11 +65,18 @@ class App:
     files: Files
     decoder: Decoder
     loader: ModelLoader
-    indexing_bytes: int
+    settings: Settings
 
     def indexer(self) -> Indexer:
-        most = self.indexing_bytes
-        return Indexer(self.store, self.memory, self.adapters, self.decoder, most)
+        return Indexer(
+            self.store,
+            self.memory,
+            self.adapters,
+            self.decoder,
+            self.settings.indexing_mb * 2**20,
+            self.settings.keep_thumbnails,
+            self.loader.switch,
+        )
 
 
 @asynccontextmanager
@@ -84,6 +91,11 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
         progress: DownloadProgress, preparing: Preparing, model: str = chosen.model
     ) -> clip.ClipEncoder:
         return clip.load(model, chosen.models_folder, chosen.hub_url, progress, preparing)
+
+    def load_again(model: str, preparing: Preparing) -> clip.ClipEncoder:
+        if models.look(model, chosen.models_folder).presence is not Presence.HERE:
+            raise ModelUnavailable("its files are gone")
+        return load(lambda done, total: None, preparing, model)
 
     # A trial goes on without a network; a group that somebody invited the bot to is never
     # served by a model that nobody chose.
@@ -104,10 +116,12 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
             chosen.retention,
             chosen.models_folder,
         )
-        async with ModelLoader(state, load, memory.wake, download, fallback) as loader:
-            memory_for_indexing = chosen.indexing_mb * 2**20
+        predecessor = Predecessor(store.models.answering, load_again)
+        async with ModelLoader(
+            state, load, memory.wake, download, fallback, predecessor=predecessor
+        ) as loader:
             with contextlib.closing(exports):
-                yield App(store, memory, adapters, files, decoder, loader, memory_for_indexing)
+                yield App(store, memory, adapters, files, decoder, loader, chosen)
 
 
 async def serve(chosen: Settings) -> None:
@@ -185,7 +199,8 @@ async def _at_work(
             await stack.enter_async_context(app.indexer().running())
             grace = timedelta(days=chosen.keep_after_leaving_days)
             loading = asyncio.create_task(_load(app, insist=bool(live)))
-            cleaning = asyncio.create_task(keep_house(app.store, grace, chosen.retention))
+            chores = keep_house(app.store, grace, chosen.retention, chosen.keep_thumbnails)
+            cleaning = asyncio.create_task(chores)
             try:
                 yield app, live, loading
             finally:
@@ -203,7 +218,8 @@ async def _prove_sound(store: PhotoStore) -> None:
 async def _load(app: App, insist: bool) -> None:
     """Bring the model in, and work out what its first question would have to wait for."""
     await app.loader.load_until_there(insist=insist)
-    if (encoder := app.memory.model.encoder) is not None:
+    model = app.memory.model
+    for encoder in filter(None, (model.encoder, model.coming)):
         with contextlib.suppress(ShoeboxError):
             await app.memory.prepare(encoder)
 
@@ -336,7 +352,9 @@ async def _import_export(
 def _awaited(app: App) -> Callable[[], tuple[Task, ...]]:
     """Which tasks an import waits for; without a model, not EMBED."""
     state = app.memory.model
-    return lambda: (Task.READ,) if state.problem else (Task.EMBED, Task.READ)
+    return lambda: (
+        (Task.READ,) if state.problem and state.encoder is None else (Task.EMBED, Task.READ)
+    )
 
 
 @asynccontextmanager
@@ -360,7 +378,7 @@ async def find(
     """The same answer as in the chat. Raises UnknownGroup."""
     async with opened(chosen, download) as app:
         group_id = await app.memory.groups.resolve(group)
-        await app.loader.load_once()
+        await app.loader.load_to_answer()
         return await app.memory.find(Query((group_id,), words, EVERYONE, top)), app.files
 
 
@@ -373,7 +391,7 @@ async def which(
     if len(zeroshot.options_in(words)) < zeroshot.FEWEST:
         words = ", ".join(options)  # each argument is one: cat dog 'birthday cake'
     async with opened(chosen, download) as app:
-        await app.loader.load_once()
+        await app.loader.load_to_answer()
         verdict = await app.memory.which(words, PhotoRef(app.files.platform, "", str(path)))
     if not verdict.shares:
         raise ShoeboxError(" ".join(filter(None, (verdict.sentence, verdict.notice))))
@@ -403,13 +421,6 @@ async def unname(chosen: Settings, name: str, group: str) -> str:
     async with opened(chosen) as app:
         group_id = await app.memory.groups.resolve(group)
         return await app.memory.names.take_back(group_id, EVERYONE, name, None)
-
-
-async def status(chosen: Settings) -> tuple[list[GroupStatus], ModelPresence]:
-    """Every group in numbers, and where the model is."""
-    async with store_for(chosen.database_url, chosen.search_cache_mb) as store:
-        groups = await store.groups.status()
-    return groups, await asyncio.to_thread(models.look, chosen.model, chosen.models_folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ PLAIN = len(COLOURS) + len(FAINTLY_SHADED) + len(FAINTLY_NOISY)
 BUSY = SHADED + len(NOISES) + SHAPES
 _SEED = 7
 
+MODELS = 2
+"""Whose backgrounds are kept at a time: of one that answers, and one that will."""
+
 Canvas = NDArray[np.float32]
 
 
@@ -74,7 +77,8 @@ class Backgrounds:
         if key not in self._known:
             looking = asyncio.create_task(self._look(encoder))
             looking.add_done_callback(_heard)  # whoever waits for it may be gone
-            self._known = {key: looking}  # one model at a time
+            others = list(self._known.items())[1 - MODELS :]
+            self._known = dict([*others, (key, looking)])
         try:
             return await asyncio.shield(self._known[key])
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,22 @@ READ_NICENESS = 10
 """Reading text takes a hundred times a query's work: it steps back for everything else."""
 
 
+THUMBNAIL = 512
+"""Pixels of a kept thumbnail's long side: more than most models look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is to be known of a photo's picture."""
+
+    pixels: Pixels
+    """As the encoder wants it."""
+    fingerprint: bytes
+    """What copies are known by (bot.perceptual)."""
+    thumbnail: bytes
+    """A small JPEG, where it is wanted."""
+
+
 class Decoder:
     """Decoding and text reading in one child each, so that neither waits for the other."""
 
@@ -40,10 +57,13 @@ class Decoder:
         """The picture an encoder wants, (height, width, 3) uint8. Raises NotAPhoto."""
         return _pixels(await self._decode("pixels", _header(spec), data), spec)
 
-    async def look(self, data: bytes, spec: ImageSpec) -> tuple[Pixels, bytes]:
-        """That picture, and what copies are known by. Raises NotAPhoto."""
-        body = await self._decode("look", _header(spec), data)
-        return _pixels(body[perceptual.SIZE :], spec), body[: perceptual.SIZE]
+    async def look(self, data: bytes, spec: ImageSpec, thumbnail: bool = False) -> Picture:
+        """All that is wanted of a new photo. Raises NotAPhoto."""
+        header = {**_header(spec), "thumbnail": THUMBNAIL if thumbnail else 0}
+        body = await self._decode("look", header, data)
+        end = perceptual.SIZE + 3 * spec.size[0] * spec.size[1]
+        pixels = _pixels(body[perceptual.SIZE : end], spec)
+        return Picture(pixels, body[: perceptual.SIZE], body[end:])
 
     async def fingerprint(self, data: bytes) -> bytes:
         """What copies are known by (bot.perceptual). Raises NotAPhoto."""

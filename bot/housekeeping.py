@@ -15,13 +15,26 @@ log = logging.getLogger(__name__)
 ROUND_SECONDS = 3600.0
 SCRUB_SECONDS = 5.0
 """What somebody had forgotten is gone from the files about so soon."""
+CLEAR_SECONDS = 60.0
 AT_ONCE = 200
 """Posts that are forgotten in one transaction, so that nobody waits long for it."""
+BREATH_SECONDS = 0.1
+"""Between two transactions of long work."""
 
 
-async def keep_house(store: PhotoStore, grace: timedelta, retention: timedelta | None) -> None:
+async def keep_house(
+    store: PhotoStore,
+    grace: timedelta,
+    retention: timedelta | None,
+    keep_thumbnails: bool = False,
+) -> None:
     """All chores side by side, until cancelled."""
     chores = [
+        _again(
+            CLEAR_SECONDS,
+            "embeddings that nobody needs still take room",
+            lambda: _clear(store, keep_thumbnails),
+        ),
         _again(ROUND_SECONDS, "left groups are not forgotten yet", lambda: _left(store, grace)),
         _again(SCRUB_SECONDS, "deleted data may be left in the files", store.scrub),
     ]
@@ -52,6 +65,13 @@ async def _left(store: PhotoStore, grace: timedelta) -> None:
 
 async def _old(store: PhotoStore, retention: timedelta) -> None:
     await forget_old(store, retention)
+
+
+async def _clear(store: PhotoStore, keep_thumbnails: bool) -> None:
+    while await store.models.clear(AT_ONCE):  # noqa: ASYNC110
+        await asyncio.sleep(BREATH_SECONDS)
+    while not keep_thumbnails and await store.thumbnails.drop(AT_ONCE):  # noqa: ASYNC110
+        await asyncio.sleep(BREATH_SECONDS)
 
 
 async def _again(pause: float, problem: str, chore: Callable[[], Awaitable[object]]) -> None:

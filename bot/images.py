@@ -57,10 +57,12 @@ def for_encoder(data: bytes, spec: ImageSpec) -> Pixels:
     return np.asarray(_fit(image, spec))
 
 
-def looked_at(data: bytes, spec: ImageSpec) -> tuple[Pixels, bytes]:
-    """What `for_encoder` and `fingerprint` give, decoded once. Raises NotAPhoto."""
+def looked_at(data: bytes, spec: ImageSpec, thumbnail: int = 0) -> tuple[Pixels, bytes, bytes]:
+    """What `for_encoder` and `fingerprint` give, and a JPEG whose long side is at most `thumbnail`
+    pixels (0: none), decoded once. Raises NotAPhoto."""
     image = _open(data, at_least=max(_enough(spec), perceptual.AT_LEAST))
-    return np.asarray(_fit(image, spec)), perceptual.fingerprint(image)
+    pixels, seen = np.asarray(_fit(image, spec)), perceptual.fingerprint(image)
+    return pixels, seen, _jpeg(image, thumbnail) if thumbnail else b""
 
 
 def fingerprint(data: bytes) -> bytes:
@@ -75,9 +77,7 @@ def for_reading(data: bytes, longest: int) -> Pixels:
 
 def preview(data: bytes, longest: int) -> bytes:
     """A JPEG to show on a page, without the original's metadata. Raises NotAPhoto."""
-    out = io.BytesIO()
-    _shrink(_open(data, at_least=longest), longest).save(out, "JPEG", quality=85, progressive=True)
-    return out.getvalue()
+    return _jpeg(_open(data, at_least=longest), longest)
 
 
 def taken_at(data: bytes) -> datetime | None:
@@ -109,6 +109,12 @@ def _moment(tags: Mapping[int, object], time: int, offset: int) -> datetime | No
         return moment.astimezone()
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _jpeg(image: Image.Image, longest: int) -> bytes:
+    out = io.BytesIO()
+    _shrink(image, longest).save(out, "JPEG", quality=85, progressive=True)
+    return out.getvalue()
 
 
 def _enough(spec: ImageSpec) -> int:

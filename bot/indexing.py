@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from bot.decoder import Decoder
+from bot.decoder import Decoder, Picture
 from bot.errors import FetchFailed, NotAPhoto, PhotoGone, ShoeboxError
 from bot.memory import PhotoMemory
+from bot.model_state import ModelState
 from bot.originals import Originals, fetch
-from bot.photos import Job, Model, Pixels, Task, Vector
+from bot.photos import Job, Model, Task, Vector
 from bot.ports import ChatAdapter, Encoder, PhotoStore
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 """Seconds before a failed fetch is tried again; after the last it is given up."""
 POLL_SECONDS = 2.0
 """Another process (`import`) may add photos without waking this one."""
-Prepared = tuple[Pixels, bytes]
-"""What the encoder wants, and what copies are known by."""
 SLOW_SECONDS = 0.5
 """Who takes longer to come is not waited for any more: others are looked for."""
 AT_HAND = 2
@@ -54,7 +53,10 @@ class Indexer:
         adapters: Mapping[str, ChatAdapter],
         decoder: Decoder,
         memory_bytes: int = MEMORY,
+        keep_thumbnails: bool = False,
+        switch: Callable[[], None] | None = None,
     ) -> None:
+        """`switch` makes the model that is coming the one that answers."""
         self._store = store
         self._memory = memory
         self._adapters = adapters
@@ -67,7 +69,10 @@ class Indexer:
         """How many those are."""
         self._usual = GUESSED
         """Bytes that one which is being fetched is counted with: as the largest of late."""
-        self._complete_for: str | None = None
+        self._keep_thumbnails = keep_thumbnails
+        self._switch = switch or memory.model.switch
+        self._settled: tuple[Encoder | None, Encoder | None] = None, None
+        """The encoders that the store knows of."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -104,34 +109,59 @@ class Indexer:
                 await asyncio.wait_for(news.wait(), POLL_SECONDS)
 
     async def _embed_waiting(self) -> None:
-        """Embed until nothing is due. While some photos are encoded, others are fetched and
-        decoded, and those before are saved; one that takes long keeps no other waiting."""
-        encoder = self._memory.model.encoder
-        if encoder is None:
+        """First what no model has seen, then what another one is to see too."""
+        model = self._memory.model
+        if model.encoder is None:
             return
-        if self._complete_for != encoder.model.fingerprint:
-            await self._store.require_vectors(encoder.model)
-            self._complete_for = encoder.model.fingerprint
-        ahead: dict[int, asyncio.Task[Prepared | None]] = {}
+        await self._settle(model)
+        await self._embed(Task.EMBED, model.encoder)
+        await self._embed(Task.RENEW, model.coming or model.encoder)
+        if model.coming is not None and await self._store.models.succeed(model.coming.model):
+            log.info("%s has seen all photos and answers from now on", model.coming.model.name)
+            self._switch()
+
+    async def _settle(self, model: ModelState) -> None:
+        """Tell the store once which encoders there are."""
+        now = model.encoder, model.coming
+        if self._settled == now:
+            return
+        assert model.encoder is not None
+        if model.coming is not None:
+            await self._store.models.expect(model.coming.model)
+        elif not model.stands_in:
+            await self._store.models.answer(model.encoder.model)
+        encoder = model.coming or model.encoder
+        if waiting := await self._store.models.require(encoder.model):
+            log.info("%d photos wait for the model %s", waiting, encoder.model.name)
+        self._settled = now
+
+    async def _embed(self, task: Task, encoder: Encoder) -> None:
+        """Until nothing is due. While some photos are encoded, others are fetched and decoded, and
+        those before are saved; one that takes long keeps no other waiting."""
+        ahead: dict[int, asyncio.Task[Picture | None]] = {}
         saving: asyncio.Task[None] | None = None
         saved: Collection[int] = ()
         try:
             while True:
-                if room := self._room(len(ahead)):
+                if task is Task.RENEW and await self._is_due(Task.EMBED):
+                    room = 0  # somebody posts, and goes first
+                else:
+                    room = self._room(len(ahead))
+                if room:
                     skip = [*ahead, *saved]
-                    for job in await self._store.take(Task.EMBED, room, skip):
+                    for job in await self._store.take(task, room, skip):
                         ahead[job.photo] = asyncio.create_task(self._prepare(job, encoder))
                 if not ahead:
                     break
                 await asyncio.wait(
                     ahead.values(), timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
-                done = [photo for photo, task in ahead.items() if task.done()][:BATCH]
+                done = [photo for photo, each in ahead.items() if each.done()][:BATCH]
                 looks = {photo: ahead.pop(photo).result() for photo in done}
                 batch = {photo: look for photo, look in looks.items() if look is not None}
                 if not batch:
                     continue
-                pixels = np.stack([pixels for pixels, _ in batch.values()])
+                pixels = np.stack([look.pixels for look in batch.values()])
                 vectors = await encoder.encode_images(pixels)
                 if saving is not None:
                     await saving
@@ -141,27 +171,39 @@ class Indexer:
                 await saving
         finally:
             left = [*ahead.values(), *([saving] if saving is not None else [])]
-            for task in ahead.values():
-                task.cancel()
+            for preparing in ahead.values():
+                preparing.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _save(self, model: Model, batch: Mapping[int, Prepared], vectors: Vector) -> None:
-        await self._store.save_fingerprints({photo: seen for photo, (_, seen) in batch.items()})
+    async def _save(self, model: Model, batch: Mapping[int, Picture], vectors: Vector) -> None:
+        seen = {photo: look.fingerprint for photo, look in batch.items() if look.fingerprint}
+        await self._store.save_fingerprints(seen)
+        if thumbnails := {photo: look.thumbnail for photo, look in batch.items() if look.thumbnail}:
+            await self._store.thumbnails.keep(thumbnails)
         await self._store.save_vectors(model, list(batch), vectors)
 
-    async def _prepare(self, job: Job, encoder: Encoder) -> Prepared | None:
+    async def _prepare(self, job: Job, encoder: Encoder) -> Picture | None:
+        spec = encoder.image_spec
+        if job.task is Task.RENEW:
+            thumbnail = await self._store.thumbnails.of(job.photo)
+            if thumbnail is not None:
+                pixels = await self._decoder.pixels(thumbnail, spec)
+                return Picture(pixels, b"", b"")
         try:
             data = await self._originals.get(job)
         except FetchFailed as failure:
-            await self._try_later(job, failure)
+            await self._try_later(job, failure, encoder)
             return None
         self._held += len(data)
         self._decoding += 1
         self._usual = max(len(data), self._usual * 9 // 10)
         try:
-            return await self._decoder.look(data, encoder.image_spec)
+            return await self._decoder.look(data, spec, self._keep_thumbnails)
         except NotAPhoto as reason:
-            await self._refuse(job, str(reason))
+            if job.task is Task.RENEW:  # it was one
+                await self._store.models.overlook(job.photo, encoder.model, str(reason))
+            else:
+                await self._refuse(job, str(reason))
             return None
         finally:
             self._held -= len(data)
@@ -213,8 +255,10 @@ class Indexer:
     async def _embedding_comes_first(self) -> bool:
         """It fingerprints too; looking for what is left among a flood would cost more than it
         brings."""
-        has_model = self._memory.model.encoder is not None
-        return has_model and bool(await self._store.take(Task.EMBED, 1, ()))
+        return self._memory.model.encoder is not None and await self._is_due(Task.EMBED)
+
+    async def _is_due(self, task: Task) -> bool:
+        return bool(await self._store.take(task, 1, ()))
 
     async def _coming(
         self, task: Task, after: Task | None = None
@@ -254,12 +298,17 @@ class Indexer:
         else:
             await self._postpone(job, failure)
 
-    async def _try_later(self, job: Job, failure: FetchFailed) -> None:
-        if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
+    async def _try_later(
+        self, job: Job, failure: FetchFailed, encoder: Encoder | None = None
+    ) -> None:
+        if not isinstance(failure, PhotoGone) and job.attempts < len(PAUSES):
+            await self._postpone(job, failure)
+        elif job.task is Task.RENEW and encoder is not None:
+            log.warning("photo %d is found by words only: %s", job.photo, failure)
+            await self._store.models.overlook(job.photo, encoder.model, str(failure))
+        else:
             log.warning("photo %d is given up: %s", job.photo, failure)
             await self._store.refuse(job.photo, str(failure), final=False)
-            return
-        await self._postpone(job, failure)
 
     async def _postpone(self, job: Job, failure: FetchFailed) -> None:
         pause = max(PAUSES[job.attempts], failure.retry_after or 0.0)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from bot.errors import HubUnreachable, ModelUnavailable
 from bot.language import to_say
 from bot.model_state import ModelState
+from bot.photos import Model
 from bot.ports import Encoder
 from bot.starter import files as starter
 
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = (60.0, 300.0, 1800.0)
 """Pauses between tries to get a model; the last is kept."""
 
+
+CLOSING_SECONDS = 60.0
+"""After which nobody waits any more for a model that no longer answers."""
 
 STANDS_IN = to_say("It stands in until a start can fetch the real model.")
 
@@ -38,6 +43,16 @@ Load = Callable[[Progress, Preparing], LoadedEncoder]
 """Blocking; raises ModelUnavailable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The model whose embeddings a memory has, while another one is chosen."""
+
+    find: Callable[[], Awaitable[Model | None]]
+    """Which it is, if there is one."""
+    load: Callable[[str, Preparing], LoadedEncoder]
+    """By its name, from what is on this machine. Blocking; raises ModelUnavailable."""
+
+
 class _Stopped(Exception):
     """Ends a download or an export from inside its progress callback."""
 
@@ -53,10 +68,12 @@ class ModelLoader:
         progress: Progress | None = None,
         fallback: Load | None = None,
         retry: tuple[float, ...] = RETRY_SECONDS,
+        predecessor: Predecessor | None = None,
     ) -> None:
         """`ready` is called once the encoder is there; `progress` while it is downloaded.
 
-        `fallback` is loaded instead when nothing but the network to the hub is missing.
+        `fallback` is loaded instead when nothing but the network to the hub is missing, and there
+        is no predecessor.
         """
         self._state = state
         self._load = load
@@ -64,42 +81,100 @@ class ModelLoader:
         self._progress = progress
         self._fallback = fallback
         self._retry = retry
+        self._predecessor = predecessor
+        self._looked_back = False
         self._stopping = threading.Event()
-        self._encoder: LoadedEncoder | None = None
+        self._encoders: list[LoadedEncoder] = []
+        self._closing: asyncio.Task[None] | None = None
         self._unreachable: HubUnreachable | None = None
 
+    async def load_to_answer(self) -> bool:
+        """Try once to get whatever a question can be asked now; whether there is something."""
+        await self._look_back()
+        return self._state.encoder is not None or await self.load_once()
+
     async def load_once(self) -> bool:
-        """Try once; whether there is an encoder now. The state says why not."""
+        """Try once to get the model that was chosen, or what stands in for it; whether it is there.
+        The state says why not. The predecessor comes first, so that nobody waits."""
+        await self._look_back()
         missing = ""
         try:
             try:
-                self._encoder = await self._in_thread(self._load)
+                encoder = await self._in_thread(self._load)
             except HubUnreachable as problem:
-                if self._fallback is None:
+                if self._fallback is None or self._state.encoder is not None:
                     raise
                 missing = str(problem)
-                self._encoder = await self._in_thread(self._fallback)
+                encoder = await self._in_thread(self._fallback)
         except ModelUnavailable as problem:
             self._unreachable = problem if isinstance(problem, HubUnreachable) else None
             self._state.problem = str(problem)
             self._state.loaded = self._state.prepared = None
             return False
-        if self._encoder.model.name == starter.NAME:
-            why = (STANDS_IN, missing) if missing else (starter.WAY_OUT,)
-            self._state.cautions = (starter.LIMITS, *why)
-        self._state.encoder = self._encoder
+        self._take(encoder, missing)
         self._state.problem = self._state.loaded = self._state.prepared = None
         self._ready()
         return True
 
-    async def load_until_there(self, insist: bool = False) -> None:
-        """Try until there is an encoder, with growing pauses.
+    async def _look_back(self) -> None:
+        """Get the model whose embeddings there are, if it is another one than the chosen."""
+        if self._looked_back or self._predecessor is None:
+            return
+        self._looked_back = True
+        load, model = self._predecessor.load, await self._predecessor.find()
+        if model is None or model.name == self._state.name:
+            return
+        try:
+            encoder = await self._in_thread(lambda _, preparing: load(model.name, preparing))
+        except ModelUnavailable as problem:
+            log.warning(
+                "%s, which has seen the photos, can't be had: until the chosen model has seen them "
+                "they are found by words only (%s)",
+                model.name,
+                problem,
+            )
+            return
+        if encoder.model.fingerprint != model.fingerprint:
+            log.warning("%s is not the model any more that has seen the photos", model.name)
+            encoder.close()
+            return
+        self._take(encoder)
+        self._ready()
 
-        With `insist`, a model that is not here yet and can't be downloaded raises HubUnreachable.
+    def _take(self, encoder: LoadedEncoder, missing: str = "") -> None:
+        """`missing`: why it stands in for another one."""
+        state, before = self._state, self._state.encoder
+        self._encoders.append(encoder)
+        if before is not None and before.model.fingerprint != encoder.model.fingerprint:
+            state.coming = encoder
+            return
+        state.encoder = encoder
+        state.stands_in = bool(missing)
+        state.cautions = _cautions(encoder, missing)
+        self._let_go(before)  # the same under another name
+
+    def switch(self) -> None:
+        """The model that was coming answers from now on; the other one goes, a little later."""
+        before = self._state.encoder
+        self._state.switch()
+        assert self._state.encoder is not None
+        self._state.cautions = _cautions(self._state.encoder)
+        self._let_go(before)
+
+    def _let_go(self, gone: Encoder | None) -> None:
+        for encoder in [each for each in self._encoders if each is gone]:
+            self._encoders.remove(encoder)
+            self._closing = asyncio.create_task(_close(encoder))
+
+    async def load_until_there(self, insist: bool = False) -> None:
+        """Try until there is the encoder, with growing pauses.
+
+        With `insist`, a model that is not here yet and can't be downloaded raises HubUnreachable,
+        unless there is a predecessor.
         """
         tries = 0
         while not await self.load_once():
-            if insist and self._unreachable is not None:
+            if insist and self._unreachable is not None and self._state.encoder is None:
                 raise self._unreachable
             pause = self._retry[min(tries, len(self._retry) - 1)]
             log.warning("no model yet (next try in %.0f s): %s", pause, self._state.problem)
@@ -107,8 +182,9 @@ class ModelLoader:
             tries += 1
         if self._state.cautions:
             log.warning("%s", " ".join(self._state.cautions))
-        assert self._encoder is not None
-        log.info("the model %s is ready", self._encoder.model.name)
+        encoder = self._state.coming or self._state.encoder
+        assert encoder is not None
+        log.info("the model %s is ready", encoder.model.name)
 
     async def _in_thread(self, load: Load) -> LoadedEncoder:
         """A daemon thread: a download of gigabytes must not hold up the end of the program."""
@@ -167,6 +243,24 @@ class ModelLoader:
         trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
-        self._state.encoder = None
-        if self._encoder is not None:
-            self._encoder.close()
+        self._state.encoder = self._state.coming = None
+        if self._closing is not None:
+            self._closing.cancel()
+            await asyncio.wait([self._closing])
+        for encoder in self._encoders:
+            encoder.close()
+
+
+def _cautions(encoder: Encoder, missing: str = "") -> tuple[str, ...]:
+    if encoder.model.name != starter.NAME:
+        return ()
+    why = (STANDS_IN, missing) if missing else (starter.WAY_OUT,)
+    return (starter.LIMITS, *why)
+
+
+async def _close(encoder: LoadedEncoder) -> None:
+    """Once all are answered who asked it."""
+    try:
+        await asyncio.sleep(CLOSING_SECONDS)
+    finally:
+        encoder.close()

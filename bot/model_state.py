@@ -23,6 +23,14 @@ class ModelState:
     """Percent that are downloaded, and of how many megabytes; None: no download is going on."""
     prepared: int | None = None
     """Percent of what is done once to a model before it is used first."""
+    coming: Encoder | None = None
+    """The encoder that is to answer, once it has seen the photos that the other one has."""
+    stands_in: bool = False
+    """Whether nobody chose the encoder: it answers until the model in MODEL can be had."""
+
+    def switch(self) -> None:
+        """The encoder that was coming answers from now on."""
+        self.encoder, self.coming = self.coming, None
 
     @property
     def progress(self) -> str | None:

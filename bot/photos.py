@@ -23,7 +23,12 @@ class Task(StrEnum):
     READ = "read"
     FINGERPRINT = "fingerprint"
     """Usually done along with EMBED."""
+    RENEW = "renew"
+    """Embed it for another model than the one that has seen it."""
 
+
+AT_FIRST = (Task.EMBED, Task.READ, Task.FINGERPRINT)
+"""What there is to do for a photo that is new."""
 
 STAND_IN = "stand-in:"
 
@@ -237,3 +242,7 @@ class GroupStatus:
     waiting_embedding: int
     waiting_text: int
     refused: tuple[Refusal, ...]
+    waiting_renewal: int = 0
+    """For the model that is to answer."""
+    unseen: int = 0
+    """Photos that this model can't see any more; their words still find them."""

@@ -132,12 +132,8 @@ class PhotoStore(Protocol):
         """What there is of these photos to know copies by; vectors of `model` only."""
         ...
 
-    async def require_vectors(self, model: Model) -> int:
-        """Make every photo without a vector of `model` wait for one; returns how many do."""
-        ...
-
     async def save_vectors(self, model: Model, photos: Sequence[int], vectors: Vector) -> None:
-        """Keep (n, d) vectors and end those photos' EMBED jobs."""
+        """Keep (n, d) vectors and end those photos' EMBED and RENEW jobs."""
         ...
 
     async def save_text(self, photo: int, text: str) -> None:
@@ -228,6 +224,12 @@ class PhotoStore(Protocol):
 
     @property
     def stand_ins(self) -> StandInStore: ...
+
+    @property
+    def models(self) -> ModelStore: ...
+
+    @property
+    def thumbnails(self) -> ThumbnailStore: ...
 
 
 class GroupStore(Protocol):
@@ -447,4 +449,56 @@ class StandInStore(Protocol):
     async def settle(self, post: Post, elsewhere: str) -> bool:
         """If a stand-in of this author and moment waits in the channel `elsewhere`, it is this
         post from now on; whether there was one."""
+        ...
+
+
+class ModelStore(Protocol):
+    """Whose embeddings there are. One model answers; another may be on its way."""
+
+    async def answering(self) -> Model | None:
+        """Whose embeddings questions are compared with; None: nothing was ever embedded."""
+        ...
+
+    async def coming(self) -> Model | None:
+        """The one that is to answer once it has seen all photos."""
+        ...
+
+    async def answer(self, model: Model) -> None:
+        """Let it answer from now on; what others have made goes, bit by bit (`clear`)."""
+        ...
+
+    async def expect(self, model: Model) -> None:
+        """It is to answer; of the others only the one that does is kept."""
+        ...
+
+    async def require(self, model: Model) -> int:
+        """Make every photo without a vector of `model` wait for one, save those that it will not
+        see and those that no model has seen yet; returns how many do."""
+        ...
+
+    async def succeed(self, model: Model) -> bool:
+        """Let it answer if no photo has to wait for it; whether it does."""
+        ...
+
+    async def overlook(self, photo: int, model: Model, reason: str) -> None:
+        """This model will not see that photo; its words still find it."""
+        ...
+
+    async def clear(self, most: int) -> bool:
+        """Delete some of what models made that no longer answer, `most` vectors at once; whether
+        there may be more."""
+        ...
+
+
+class ThumbnailStore(Protocol):
+    """Small copies that another model can look at, once the originals are gone."""
+
+    async def keep(self, jpegs: Mapping[int, bytes]) -> None:
+        """By photo. Of protected posts nothing is kept."""
+        ...
+
+    async def of(self, photo: int) -> bytes | None: ...
+
+    async def drop(self, most: int) -> bool:
+        """Forget so many of them; whether there were any."""
         ...

@@ -30,8 +30,9 @@ class Servant:
             if verb == "pixels":
                 return {}, images.for_encoder(payload, _spec(header)).tobytes()
             if verb == "look":
-                pixels, fingerprint = images.looked_at(payload, _spec(header))
-                return {}, fingerprint + pixels.tobytes()
+                spec, longest = _spec(header), header["thumbnail"]
+                pixels, fingerprint, thumbnail = images.looked_at(payload, spec, longest)
+                return {}, fingerprint + pixels.tobytes() + thumbnail
             if verb == "fingerprint":
                 return {}, images.fingerprint(payload)
             if verb == "preview":

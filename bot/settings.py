@@ -46,6 +46,7 @@ KEYS = (
     "RETENTION_DAYS",
     "SEARCH_CACHE_MB",
     "INDEXING_MB",
+    "KEEP_THUMBNAILS",
 )
 """Every key that .env may hold."""
 
@@ -83,6 +84,8 @@ class Settings:
     indexing_mb: int = 128
     """What files of photos that wait to be looked at may take in memory, in megabytes."""
 
+    keep_thumbnails: bool = False
+    """Whether small copies are kept, which another model can look at."""
     retention_days: int = 0
     """How old a post may become; 0: as old as it likes."""
 
@@ -185,6 +188,7 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         search_cache_mb=_megabytes(
             "SEARCH_CACHE_MB", get("SEARCH_CACHE_MB", str(defaults.search_cache_mb))
         ),
+        keep_thumbnails=_switch("KEEP_THUMBNAILS", get("KEEP_THUMBNAILS", "off")),
         indexing_mb=_megabytes("INDEXING_MB", get("INDEXING_MB", str(defaults.indexing_mb))),
     )
     chats = bool(settings.discord_token or settings.telegram_token)

@@ -7,19 +7,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adapters.exports.files import PLATFORM as EXPORT
-from adapters.exports.files import Exported
-from adapters.files import Files
-from adapters.importing import ImportSummary
-from bot.answers import Answer, Hit, Verdict
-from bot.app import Check
 from bot.language import photos
-from bot.models import ModelPresence, Presence
+from bot.models import Presence
 from bot.photos import GroupStatus, Name, Task
 from bot.redaction import harmless
-from storage.backup import Backup
+
+if TYPE_CHECKING:  # each command prints something else, and none should wait for all of it
+    from adapters.files import Files
+    from adapters.importing import ImportSummary
+    from bot.answers import Answer, Hit, Verdict
+    from bot.app import Check
+    from bot.catalog import Line
+    from bot.report import Status
+    from storage.backup import Backup
 
 MOST_REASONS = 10
 """Refused photos that are listed; `status --json` lists all."""
@@ -47,6 +49,11 @@ def import_bar() -> Callable[[int, int], None]:
 def demo_bar() -> Callable[[int, int], None]:
     """A bar on stderr for the scenes that are drawn and posted."""
     return _bar("demo", unit="scene")
+
+
+def measuring_bar() -> Callable[[int, int], None]:
+    """A bar on stderr for the models that are measured."""
+    return _bar("measured", unit="model")
 
 
 def _bar(title: str, **options: Any) -> Callable[[int, int], None]:
@@ -178,6 +185,9 @@ def print_names(names: Sequence[Name]) -> None:
 
 
 def _where(hit: Hit, files: Files) -> str:
+    from adapters.exports.files import PLATFORM as EXPORT
+    from adapters.exports.files import Exported
+
     if hit.photo.ref.platform == files.platform:
         return str(files.path(hit.photo.ref))
     if hit.photo.post.link is None and hit.photo.ref.platform == EXPORT:
@@ -186,9 +196,12 @@ def _where(hit: Hit, files: Files) -> str:
     return hit.photo.post.link or hit.photo.ref.locator
 
 
-def print_status(groups: Sequence[GroupStatus], model: ModelPresence) -> None:
+def print_status(status: Status, model: str) -> None:
     """A table of groups, the reasons of what was refused, the model."""
-    print(f"Model: {plain(model.line)}")
+    print(f"Model: {plain(status.presence.line)}")
+    if change := _change(status, model):
+        print(plain(change))
+    groups = status.groups
     if not groups:
         print("No photos yet.")
         return
@@ -200,6 +213,11 @@ def print_status(groups: Sequence[GroupStatus], model: ModelPresence) -> None:
             f"{_group_name(group):{width}}  {group.photos:6}  {waiting:7}  {len(group.refused):7}"
         )
     for group in groups:
+        if group.unseen:
+            print(
+                f"in {_group_name(group)} {photos(group.unseen)} can be found by words only: the "
+                "model could not see them, since the originals are gone"
+            )
         for refusal in group.refused[:MOST_REASONS]:
             print(
                 f"refused in {_group_name(group)}: {plain(refusal.name)}: {plain(refusal.reason)}"
@@ -208,18 +226,36 @@ def print_status(groups: Sequence[GroupStatus], model: ModelPresence) -> None:
             print(f"refused in {_group_name(group)}: … and {more} more (status --json lists all)")
 
 
+def _change(status: Status, model: str) -> str:
+    """What is to be said while the photos are known to another model than the one in MODEL."""
+    answering, coming = status.answering, status.coming
+    waiting = sum(group.waiting_renewal for group in status.groups)
+    total = sum(group.photos for group in status.groups)
+    if coming is not None and answering is not None:
+        done = total - waiting
+        return (
+            f"changing to {coming.name}: it has seen {done} of {photos(total)} "
+            f"({100 * done // max(1, total)} %); until it has seen all, {answering.name} answers"
+        )
+    if answering is not None and answering.name != model and total:
+        return f"the photos are known to {answering.name}: the next start begins to change that"
+    return f"{photos(waiting)} wait for the model to see them anew" if waiting else ""
+
+
 def _group_name(group: GroupStatus) -> str:
     return plain(group.name or group.group)
 
 
-def status_json(groups: Sequence[GroupStatus], name: str, model: ModelPresence) -> str:
+def status_json(status: Status, name: str) -> str:
     """The status for programs."""
     return _json(
         {
             "model": {
                 "name": name,
-                "here": model.presence is Presence.HERE,
-                "line": model.line,
+                "here": status.presence.presence is Presence.HERE,
+                "line": status.presence.line,
+                "answering": status.answering and status.answering.name,
+                "coming": status.coming and status.coming.name,
             },
             "groups": [
                 {
@@ -229,11 +265,67 @@ def status_json(groups: Sequence[GroupStatus], name: str, model: ModelPresence) 
                     "waiting": max(group.waiting_embedding, group.waiting_text),
                     "waiting_embedding": group.waiting_embedding,
                     "waiting_text": group.waiting_text,
+                    "waiting_renewal": group.waiting_renewal,
+                    "unseen": group.unseen,
                     "refused": [{"name": r.name, "reason": r.reason} for r in group.refused],
                 }
-                for group in groups
+                for group in status.groups
             ],
         }
+    )
+
+
+def print_models(lines: Sequence[Line], model: str) -> None:
+    """A table of models, the chosen one marked, and what could not be measured."""
+    heads = ("  MODEL", "download", "languages", "licence", "here", "photos/s", "a question", "")
+    table: list[tuple[str, ...]] = [heads]
+    for line in lines:
+        entry, speed = line.entry, line.speed
+        table.append(
+            (
+                f"{'*' if entry.name == model else ' '} {plain(entry.name)}",
+                _size(entry.megabytes),
+                entry.languages,
+                entry.licence,
+                "yes" if line.here else "no",
+                f"{speed.photos:.3g}" if speed else "",
+                f"{1000 * speed.question:.3g} ms" if speed else "",
+                entry.advice,
+            )
+        )
+    if not any(line.speed for line in lines):  # then there is nothing to say in two columns
+        table = [row[:5] + row[7:] for row in table]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        print(
+            "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
+        )
+    for line in lines:
+        if line.problem:
+            print(f"not measured: {plain(line.problem)}")
+
+
+def _size(megabytes: int) -> str:
+    return "" if not megabytes else f"{megabytes / 1000:.1f} GB"
+
+
+def models_json(lines: Sequence[Line], model: str) -> str:
+    """The same for programs."""
+    return _json(
+        [
+            {
+                "model": line.entry.name,
+                "chosen": line.entry.name == model,
+                "download_mb": line.entry.megabytes,
+                "languages": line.entry.languages,
+                "licence": line.entry.licence,
+                "here": line.here,
+                "photos_per_second": line.speed and round(line.speed.photos, 1),
+                "question_ms": line.speed and round(1000 * line.speed.question, 1),
+                "problem": line.problem or None,
+            }
+            for line in lines
+        ]
     )
 
 

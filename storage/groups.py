@@ -164,11 +164,15 @@ class SqliteGroups:
             counts = await rows(
                 db,
                 "SELECT groups.id, groups.key, groups.name, count(photos.id),"
-                " count(embed.photo_id), count(read.photo_id) FROM groups"
+                " count(embed.photo_id), count(read.photo_id), count(renew.photo_id),"
+                " count(unseen.photo_id) FROM groups"
                 " LEFT JOIN (SELECT photos.* FROM photos JOIN posts ON posts.id = post_id"
                 f" WHERE refused IS NULL{seen}) AS photos ON photos.group_id = groups.id"
                 " LEFT JOIN jobs AS embed ON embed.photo_id = photos.id AND embed.task = 'embed'"
                 " LEFT JOIN jobs AS read ON read.photo_id = photos.id AND read.task = 'read'"
+                " LEFT JOIN jobs AS renew ON renew.photo_id = photos.id AND renew.task = 'renew'"
+                " LEFT JOIN (SELECT DISTINCT photo_id FROM unseen JOIN models ON models.id ="
+                " model_id WHERE role <> 'retired') AS unseen ON unseen.photo_id = photos.id"
                 f"{only} GROUP BY groups.id ORDER BY groups.name, groups.key",
                 values,
             )
@@ -183,6 +187,8 @@ class SqliteGroups:
         for group_id, photo, name, reason in refused:
             reasons.setdefault(group_id, []).append(Refusal(photo, name, reason))
         return [
-            GroupStatus(key, name, photos, embed, read, tuple(reasons.get(group_id, ())))
-            for group_id, key, name, photos, embed, read in counts
+            GroupStatus(
+                key, name, photos, embed, read, tuple(reasons.get(group_id, ())), renew, unseen
+            )
+            for group_id, key, name, photos, embed, read, renew, unseen in counts
         ]

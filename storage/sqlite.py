@@ -15,6 +15,7 @@ import aiosqlite
 from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
+    AT_FIRST,
     Audience,
     Job,
     Model,
@@ -34,6 +35,7 @@ from storage.fingerprints import looks_of, save_fingerprints
 from storage.forgotten import forbid, is_forbidden, refuses
 from storage.groups import UPSERT, SqliteGroups
 from storage.jobs import Turns
+from storage.models import SqliteModels, number_of
 from storage.names import SqliteNames
 from storage.people import SqlitePeople
 from storage.replies import SqliteReplies
@@ -49,6 +51,7 @@ from storage.stand_ins import (
     stays,
 )
 from storage.tally import SqliteTallies
+from storage.thumbnails import SqliteThumbnails
 from storage.vectors import from_blob, to_blob
 
 CACHE_MEGABYTES = 1024
@@ -77,6 +80,8 @@ class SqliteStore:
         self.tallies = SqliteTallies(self._db)
         self.replies = SqliteReplies(self._db)
         self.names = SqliteNames(self._db)
+        self.models = SqliteModels(self._db, clock)
+        self.thumbnails = SqliteThumbnails(self._db)
         self.people = SqlitePeople(self._db)
         self.stand_ins = SqliteStandIns(self._db)
         self._scrubber = Scrubber(self._db, ("texts_index", "replies_index"))
@@ -150,13 +155,14 @@ class SqliteStore:
             )
             await db.execute("INSERT INTO texts (photo_id, caption) VALUES (?, '')", (photo,))
         elif not looks_anew:
+            await _look_again(db, found)
             return found, False
         else:
             photo = found
             await db.execute("UPDATE photos SET refused = NULL, final = 0 WHERE id = ?", (photo,))
         await db.executemany(
             "INSERT INTO jobs (photo_id, task) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            [(photo, task) for task in Task],
+            [(photo, task) for task in AT_FIRST],
         )
         return photo, found is None
 
@@ -252,37 +258,17 @@ class SqliteStore:
         async with self._db.read() as db:
             return await self._turns.take(db, task, self._clock(), limit, skip, after)
 
-    async def require_vectors(self, model: Model) -> int:
-        async with self._db.write() as db:
-            await db.execute(
-                "INSERT INTO jobs (photo_id, task) SELECT id, ? FROM photos WHERE refused IS NULL"
-                " AND id NOT IN (SELECT photo_id FROM vectors JOIN models ON models.id = model_id"
-                " WHERE fingerprint = ?) ON CONFLICT DO NOTHING",
-                (Task.EMBED, model.fingerprint),
-            )
-            await db.execute(
-                "DELETE FROM jobs WHERE task = ? AND photo_id IN (SELECT photo_id FROM vectors"
-                " JOIN models ON models.id = model_id WHERE fingerprint = ?)",
-                (Task.EMBED, model.fingerprint),
-            )
-            waiting = await value(db, "SELECT count(*) FROM jobs WHERE task = ?", (Task.EMBED,))
-        return int(waiting)
-
     async def save_vectors(self, model: Model, photos: Sequence[int], vectors: Vector) -> None:
         async with self._db.write() as db:
-            model_id = await value(
-                db,
-                "INSERT INTO models (fingerprint, name, dimension) VALUES (?, ?, ?)"
-                " ON CONFLICT (fingerprint) DO UPDATE SET name = excluded.name RETURNING id",
-                (model.fingerprint, model.name, model.dimension),
-            )
+            model_id = await number_of(db, model)
             for photo, vector in zip(photos, vectors, strict=True):
                 await db.execute(  # the photo may have been forgotten while it was embedded
                     "INSERT OR REPLACE INTO vectors (photo_id, model_id, vector)"
                     " SELECT id, ?, ? FROM photos WHERE id = ?",
                     (model_id, to_blob(vector), photo),
                 )
-            await _end_jobs(db, Task.EMBED, photos)
+            for task in (Task.EMBED, Task.RENEW):
+                await _end_jobs(db, task, photos)
 
     async def save_text(self, photo: int, text: str) -> None:
         async with self._db.write() as db:
@@ -311,6 +297,7 @@ class SqliteStore:
             await db.execute("DELETE FROM jobs WHERE photo_id = ?", (photo,))
             await db.execute("DELETE FROM vectors WHERE photo_id = ?", (photo,))
             await db.execute("DELETE FROM fingerprints WHERE photo_id = ?", (photo,))
+            await db.execute("DELETE FROM thumbnails WHERE photo_id = ?", (photo,))
             await db.execute("UPDATE texts SET text = '' WHERE photo_id = ?", (photo,))
 
     async def postpone(self, photo: int, task: Task, until: datetime, reason: str) -> None:
@@ -388,6 +375,15 @@ class SqliteStore:
                 (json.dumps(list(photos)), self._clock() + SOON),
             )
         return dict.fromkeys(Task, 0) | {Task(task): count for task, count in found}
+
+
+async def _look_again(db: aiosqlite.Connection, photo: int) -> None:
+    """Somebody brings a photo that a model could not see."""
+    if await rows(db, "DELETE FROM unseen WHERE photo_id = ? RETURNING photo_id", (photo,)):
+        await db.execute(
+            "INSERT INTO jobs (photo_id, task) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (photo, Task.RENEW),
+        )
 
 
 async def _end_jobs(db: aiosqlite.Connection, task: Task, photos: Iterable[int]) -> None:

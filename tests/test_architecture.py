@@ -17,14 +17,10 @@ ONLY_IN = {
     "torch": {"bot/eager.py", "bot/towers.py", "bot/torchvision_nms.py"}
     | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
     "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
-    "aiosqlite": {
-        "storage/backlog.py",
-        "storage/connection.py",
-        "storage/sqlite.py",
-        "storage/rows.py",
-    }
+    "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
-    | {"storage/forgotten.py", "storage/jobs.py", "storage/stand_ins.py"},
+    | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"}
+    | {"storage/backlog.py"},
     "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
@@ -34,7 +30,7 @@ ONLY_IN = {
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
 }
-WIRING = {"bot/app.py", "bot/pages.py", "bot/__main__.py", "bot/terminal.py"}
+WIRING = {"bot/app.py", "bot/pages.py", "bot/report.py", "bot/__main__.py", "bot/terminal.py"}
 FROM_THE_CORE = {
     "bot.language",
     "bot.language_choice",

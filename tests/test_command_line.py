@@ -91,6 +91,8 @@ def test_import_find_status(shoebox: Shoebox, album: Path) -> None:
             "waiting": 0,
             "waiting_embedding": 0,
             "waiting_text": 0,
+            "waiting_renewal": 0,
+            "unseen": 0,
             "refused": [],
         }
     ]
@@ -121,7 +123,7 @@ def test_typed_filters_narrow_an_answer(shoebox: Shoebox, album: Path) -> None:
     assert found('"akai"') == ["keys.jpg"]
     assert found("from:bob", "-akai") == ["b.png"]
     assert found("-akai", "from:bob") == ["b.png"]
-    hinted = shoebox("find", "akai", "from:carl", "--group", "fam", "--json", with_model=False)
+    hinted = shoebox("find", "akai", "from:carl", "--group", "fam", "--json", "--nearest")
     assert "anybody called “carl”" in hinted.stderr
     assert json.loads(hinted.stdout)[0]["author"] == "Bob"
     assert "WORDS" in shoebox("find", "-h").stdout

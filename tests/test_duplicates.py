@@ -147,7 +147,8 @@ async def test_the_sandbox_gives_one_fingerprint_by_either_way() -> None:
     data = photo(5, (800, 600))
     async with Decoder() as decoder:
         spec = ImageSpec((224, 224))
-        pixels, seen = await decoder.look(data, spec)
+        look = await decoder.look(data, spec)
+        pixels, seen = look.pixels, look.fingerprint
         assert np.array_equal(pixels, await decoder.pixels(data, spec))
         # JPEGs are decoded at a scale that fits what is wanted.
         assert far(seen, await decoder.fingerprint(data)) < 0.05

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from bot.errors import StoreError, UnknownGroup
-from bot.photos import EVERYONE, Audience, Model, PhotoRef, Post, Task, Vector
+from bot.photos import AT_FIRST, EVERYONE, Audience, Model, PhotoRef, Post, Task, Vector
 from storage import store_for
+from storage.models import GRACE_SECONDS
 from storage.sqlite import SqliteStore
 
 MODEL = Model("tiny", "f00d", 8)
@@ -74,7 +76,7 @@ async def test_both_tasks_wait_and_end(store: SqliteStore) -> None:
     (photo,) = (await store.remember(a_post())).added
     assert [job.photo for job in await store.take(Task.EMBED, 5, ())] == [photo]
     assert await store.take(Task.EMBED, 5, [photo]) == []
-    assert await store.unfinished([photo]) == dict.fromkeys(Task, 1)
+    assert await store.unfinished([photo]) == dict.fromkeys(AT_FIRST, 1) | {Task.RENEW: 0}
     await store.save_vectors(MODEL, [photo], a_vector(1)[None])
     await store.save_text(photo, "AKAI")
     await store.save_fingerprints({photo: b"seen"})
@@ -175,14 +177,86 @@ async def test_meaning_is_the_exact_cosine(store: SqliteStore) -> None:
     assert found.median_cosine == pytest.approx(float(np.median(cosines)), abs=1e-6)
 
 
-async def test_another_model_makes_every_photo_wait(store: SqliteStore) -> None:
+async def test_another_model_takes_the_place_of_the_first(store: SqliteStore) -> None:
     (photo,) = (await store.remember(a_post())).added
+    assert (await store.models.answering(), await store.models.coming()) == (None, None)
+    await store.models.answer(MODEL)
+    assert await store.models.require(MODEL) == 0, "it waits for its first embedding anyway"
     await store.save_vectors(MODEL, [photo], a_vector(1)[None])
-    assert await store.require_vectors(MODEL) == 0
-    assert await store.require_vectors(OTHER) == 1
+    assert await store.models.require(MODEL) == 0
+    await store.models.expect(OTHER)
+    assert await store.models.require(OTHER) == 1
+    assert not await store.models.succeed(OTHER)
+    assert (await store.models.answering(), await store.models.coming()) == (MODEL, OTHER)
+    (group,) = await store.groups.status()
+    assert (group.waiting_embedding, group.waiting_renewal) == (0, 1)
     found = await store.search(["local:fam"], EVERYONE, [], [a_vector(1)], OTHER, 5)
     assert not found.items, "vectors of different models are never compared"
-    assert await store.require_vectors(MODEL) == 0, "back to the first: its vectors are still here"
+    await store.models.answer(MODEL)
+    assert await store.models.require(MODEL) == 0, "back to the first: its vectors are still here"
+    await store.models.expect(OTHER)
+    assert await store.models.require(OTHER) == 1
+    await store.save_vectors(OTHER, [photo], a_vector(2)[None])
+    assert await store.models.succeed(OTHER)
+    for model, vector in ((MODEL, 1), (OTHER, 2)):
+        found = await store.search(["local:fam"], EVERYONE, [], [a_vector(vector)], model, 5)
+        assert [item.photo for item in found.items] == [photo]
+    assert (await store.models.answering(), await store.models.coming()) == (OTHER, None)
+
+
+async def test_what_a_retired_model_made_goes_bit_by_bit(tmp_path: Path) -> None:
+    now = 1000.0
+    async with SqliteStore(tmp_path / "box.db", clock=lambda: now) as store:
+        ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(5)]
+        await store.models.answer(MODEL)
+        await store.save_vectors(MODEL, ids, np.stack([a_vector(n) for n in range(5)]))
+        await store.models.expect(OTHER)
+        await store.save_vectors(OTHER, ids[1:], np.stack([a_vector(n) for n in range(1, 5)]))
+        await store.models.require(OTHER)
+        await store.models.overlook(ids[0], OTHER, "its original is gone")
+        assert await store.models.succeed(OTHER)
+        (group,) = await store.groups.status()
+        assert (group.unseen, group.waiting_renewal) == (1, 0)
+        seen = await store.search(["local:fam"], EVERYONE, [], [a_vector(3)], OTHER, 5)
+        assert not await store.models.clear(2), "somebody may still be asking it"
+        now += GRACE_SECONDS
+        rounds = 0
+        while await store.models.clear(2):
+            rounds += 1
+            again = await store.search(["local:fam"], EVERYONE, [], [a_vector(3)], OTHER, 5)
+            assert again.items == seen.items
+        assert rounds == 3
+    with closing(sqlite3.connect(tmp_path / "box.db")) as db:
+        assert db.execute("SELECT count(*) FROM vectors").fetchone() == (4,)
+        assert db.execute("SELECT name FROM models").fetchall() == [(OTHER.name,)]
+
+
+async def test_what_a_model_could_not_see_can_be_brought_again(store: SqliteStore) -> None:
+    (photo,) = (await store.remember(a_post(caption="old words"))).added
+    await store.models.answer(MODEL)
+    await store.save_vectors(MODEL, [photo], a_vector(1)[None])
+    await store.models.expect(OTHER)
+    assert await store.models.require(OTHER) == 1
+    await store.models.overlook(photo, OTHER, "gone")
+    assert await store.models.require(OTHER) == 0
+    assert await found_by_words(store, "old") == [photo]
+    assert (await store.remember(a_post(caption="old words"))).known == (photo,)
+    assert [job.photo for job in await store.take(Task.RENEW, 5, ())] == [photo]
+
+
+async def test_thumbnails_are_kept_of_what_may_be_shown_elsewhere(store: SqliteStore) -> None:
+    (photo,) = (await store.remember(a_post("1"))).added
+    (secret,) = (await store.remember(a_post("2", protected=True))).added
+    await store.thumbnails.keep({photo: b"small", secret: b"small", 99: b"small"})
+    assert await store.thumbnails.of(photo) == b"small"
+    assert await store.thumbnails.of(secret) is None
+    await store.refuse(photo, "no photo", final=True)
+    assert await store.thumbnails.of(photo) is None
+    (photo,) = (await store.remember(a_post("3"))).added
+    await store.thumbnails.keep({photo: b"small"})
+    assert await store.thumbnails.drop(5)
+    assert not await store.thumbnails.drop(5)
+    assert await store.thumbnails.of(photo) is None
 
 
 async def test_revising_and_forgetting(store: SqliteStore) -> None:

@@ -17,9 +17,11 @@ from adapters.files import Files
 from bot import terminal
 from bot.answers import Answer, Hit, Share, Signal, Verdict
 from bot.app import Check
+from bot.catalog import Entry, Line
 from bot.models import ModelPresence, Presence
-from bot.photos import GroupStatus, Name, PhotoRef, Post, Refusal, StoredPhoto
+from bot.photos import GroupStatus, Model, Name, PhotoRef, Post, Refusal, StoredPhoto
 from bot.redaction import RedactingFormatter, Redactor
+from bot.report import Status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONTROLS = "\x1b[2J\x1b]0;title\x07\r\n\x00\x7f\x9b31m\u202e\u2066\u2028\u200b\x85"
@@ -45,18 +47,20 @@ def only_text(shown: str) -> None:
 def test_nothing_that_is_printed_moves_the_cursor(words: str) -> None:
     files, out = Files(Path("/nowhere"), 1), io.StringIO()
     answer = an_answer(words)
-    group = GroupStatus(words, words, 1, 1, 0, (Refusal(1, words, words),))
-    model = ModelPresence(Presence.HERE, words)
+    group = GroupStatus(words, words, 1, 1, 0, (Refusal(1, words, words),), 1, 1)
+    presence = ModelPresence(Presence.HERE, words)
+    status = Status([group], presence, Model(words, "1", 2), Model(words, "2", 2))
     verdict = Verdict(words, (Share(words, 1.0),), words)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         terminal.print_answer(answer, files)
         terminal.print_notes(answer)
         terminal.print_verdict(verdict)
         terminal.print_names([Name(words, 1)])
-        terminal.print_status([group], model)
+        terminal.print_status(status, words)
+        terminal.print_models([Line(Entry(words, 1, "x", "x", "x"), True, None, words)], words)
         terminal.print_checks([Check(False, "database", words)])
     written = (terminal.answer_json(answer, files), terminal.verdict_json(verdict))
-    for shown in (out.getvalue(), *written, terminal.status_json([group], words, model)):
+    for shown in (out.getvalue(), *written, terminal.status_json(status, words)):
         only_text(shown)
     (told,) = json.loads(terminal.answer_json(answer, files))
     assert (told["author"], told["caption"], told["photo"]) == (words, words, words)
