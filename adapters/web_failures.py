@@ -131,4 +131,4 @@ def _what(kind: Kind) -> str:
         return say("given up for ever")
     if kind.task is None:
         return say("given up")
-    return say("{task}: tried again later", task=say(TASKS.get(kind.task, kind.task)))
+    return say("{task}: tried again later", task=say(TASKS[kind.task]))

@@ -15,17 +15,17 @@ from bot.backlog import Line
 from bot.errors import StoreError
 from bot.language import Language, photos, say, speak, spoken, to_say
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, GroupStatus
+from bot.photos import EVERYONE, GroupStatus, Task
 
 MOST_GROUPS = 300
 """That are listed one by one."""
 MOST_MONTHS = 120
 """Bars of a chart; more are drawn by year."""
 TASKS = {
-    "embed": to_say("Looking at them, to find by meaning"),
-    "read": to_say("Reading the text in them"),
-    "fingerprint": to_say("Fingerprints, to recognise copies"),
-    "renew": to_say("Looking again, for the new model"),
+    Task.EMBED: to_say("Looking at them, to find by meaning"),
+    Task.READ: to_say("Reading the text in them"),
+    Task.FINGERPRINT: to_say("Fingerprints, to recognise copies"),
+    Task.RENEW: to_say("Looking again, for the new model"),
 }
 PLATFORMS = {"local": to_say("this machine"), "discord": "Discord", "telegram": "Telegram"}
 INK, BAR, LINE = "#000001", "#000002", "#000003"
@@ -92,7 +92,7 @@ class Overview:
 
     def _draw_numbers(self, status: Sequence[GroupStatus]) -> None:
         given_up = sum(len(each.refused) for each in status)
-        waiting = sum(max(each.waiting_embedding, each.waiting_text) for each in status)
+        waiting = sum(map(waiting_of, status))
         self._numbers.clear()
         with self._numbers:
             for number, words in (
@@ -107,12 +107,10 @@ class Overview:
 
     def _state_of_the_model(self) -> tuple[str, str]:
         model = self._memory.model
-        coming = getattr(model, "coming", None)
         name = model.encoder.model.name if model.encoder else model.name
-        if coming is not None:
-            return name, say(
-                "In use, until {name} has looked at the photos too.", name=coming.model.name
-            )
+        if model.coming is not None:
+            coming = model.coming.model.name
+            return name, say("In use until {name} has looked at the photos too.", name=coming)
         if model.encoder is not None:
             return name, model.notice or say("In use.")
         return name, model.notice or ""
@@ -150,7 +148,7 @@ class Overview:
 
     def _draw_group(self, status: GroupStatus) -> None:
         number = self._spoken.number
-        waiting = max(status.waiting_embedding, status.waiting_text)
+        waiting = waiting_of(status)
         with tag("tr"):
             with tag("th", "who", scope="row"):
                 tag("span", "name", title_of(status))
@@ -162,6 +160,12 @@ class Overview:
                     self._draw_bar(words, waits, status.photos)
                 if not bars:
                     tag("span", "hint", say("all done") if status.photos else "–")
+                if status.unseen:
+                    told = say(
+                        "{photos} can't be had any more for the new model; words still find them.",
+                        photos=photos(status.unseen),
+                    )
+                    tag("p", "hint", told)
             tag("td", "count", number(waiting), data_label=say("Waiting"))
             tag("td", "count", number(len(status.refused)), data_label=say("Given up"))
 
@@ -193,7 +197,7 @@ class Overview:
                         if not line.waiting:
                             continue
                         with tag("tr"):
-                            tag("th", "", say(TASKS.get(line.task, line.task)), scope="row")
+                            tag("th", "", say(TASKS[line.task]), scope="row")
                             for words, label in (
                                 (self._spoken.number(line.waiting), say("Waiting")),
                                 (self._spoken.number(line.later), say("Tried again later")),
@@ -247,13 +251,18 @@ class Overview:
             )
 
 
+def waiting_of(status: GroupStatus) -> int:
+    """How many photos wait for something, at least."""
+    return max(status.waiting_embedding, status.waiting_text, status.waiting_renewal)
+
+
 def bars_of(status: GroupStatus) -> list[tuple[str, int]]:
     """What a group's photos still wait for, and how many do; nothing where all is done. An import
     and a new model show here, and nowhere else."""
     waiting = (
         (say("found by meaning"), status.waiting_embedding),
         (say("text read"), status.waiting_text),
-        (say("seen by the new model"), getattr(status, "waiting_renewal", 0)),
+        (say("seen by the new model"), status.waiting_renewal),
     )
     return [(words, photos) for words, photos in waiting if photos]
 

@@ -77,6 +77,9 @@ class WebServer:
         a second one starts from a clean slate."""
         core.app.middleware_stack = None
         core.app.user_middleware.clear()
+        for path in set(Client.page_routes.values()):
+            core.app.remove_route(path)
+        Client.page_routes.clear()
         return FastAPI(openapi_url=None)
 
     async def serve(self, app: FastAPI, *doors: Door) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import aiosqlite
 
 from bot.backlog import Failure, Failures, Kind, Line
-from bot.photos import Task
+from bot.photos import AT_FIRST, Task
 from storage.connection import Database
 from storage.rows import rows
 
@@ -33,10 +33,6 @@ SELECT photos.id, groups.key, photos.name, attempts, due FROM jobs
 JOIN photos ON photos.id = photo_id JOIN groups ON groups.id = photos.group_id
 WHERE coalesce(reason, '') = ? AND task = ? AND attempts > 0 ORDER BY photos.id DESC LIMIT ?
 """
-
-
-FIRST = (Task.EMBED, Task.READ, Task.FINGERPRINT)
-"""What there is to do for a photo that gets another chance."""
 
 
 class SqliteBacklog:
@@ -124,7 +120,7 @@ async def _latest(db: aiosqlite.Connection, kind: Kind, most: int) -> tuple[Fail
 async def _queue(db: aiosqlite.Connection, photos: Collection[tuple[int]]) -> None:
     await db.executemany(
         "INSERT INTO jobs (photo_id, task) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(photo, task) for (photo,) in photos for task in FIRST],
+        [(photo, task) for (photo,) in photos for task in AT_FIRST],
     )
 
 

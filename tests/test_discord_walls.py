@@ -200,3 +200,24 @@ async def test_in_private_everything_is_searched_that_the_asker_may_read(tmp_pat
                 assert found == min(3, 2 * readable)
                 told = Shown.of((await who.slash(room, "stats")).response).text
                 assert (f"**{2 * readable} photos**" in told) == (readable > 0), told
+
+
+async def test_the_owners_page_shows_what_the_owner_may_read(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        server = await build(at, SEED)
+        keys = {
+            number: photo.post.channel
+            for photo in await at.remembered()
+            if (number := int(photo.ref.key)) in server.source
+        }
+        for who in server.members:
+            sights = await at.session.rooms.sights(who.id)
+            seen = {key for sight in sights for key in sight.audience.channels or ()}
+            readable = {
+                keys[number]
+                for number, channel in server.source.items()
+                if server.may_read(who, channel)
+            }
+            assert seen == readable, who.name
+            assert [sight.group.id for sight in sights] == ([at.group] if readable else [])
+        assert await at.session.rooms.sights(1) == [], "who isn't in it"
