@@ -32,7 +32,7 @@ class FailureList:
         self._shown: dict[Kind, tuple[Failures, Element]] = {}
         with tag("section", "panel"):
             tag("h2", "", say("What did not work"))
-            self._said = tag("p", "said", "", role="status")
+            self._said = tag("p", "said", "", role="status", id="tried")
             self._said.set_visibility(False)
             self._nothing = tag("div", "nothing")
             with self._nothing:
@@ -41,7 +41,8 @@ class FailureList:
             self._list = tag("div", "failures")
 
     async def look(self) -> None:
-        """Show what is so now. Raises StoreError."""
+        """Show what is so now; what is there already stays in its place, where somebody may be
+        about to press it. Raises StoreError."""
         found = {each.kind: each for each in await self._memory.backlog.failures(KINDS, EACH)}
         for kind in [kind for kind in self._shown if kind not in found]:
             self._shown.pop(kind)[1].delete()
@@ -55,10 +56,6 @@ class FailureList:
                 known[1].clear()
                 self._draw(failures, known[1])
             self._shown[kind] = failures, known[1]
-        if list(self._shown) != list(found):
-            self._shown = {kind: self._shown[kind] for kind in found}
-            for place, (_, element) in enumerate(self._shown.values()):
-                element.move(self._list, place)
         self._nothing.set_visibility(not found)
 
     def _draw(self, failures: Failures, place: Element) -> None:

@@ -113,7 +113,6 @@ class Wall:
     async def _choose(self, event: Any) -> None:
         speak(self._spoken)
         if event.args in self._groups:
-            self._words.props["value"] = ""
             self._client.run_javascript("document.getElementById('search').value = ''")
             self.stop()
             self._show_found(False)
@@ -270,6 +269,9 @@ class Wall:
             await work
         except ShoeboxError as error:
             _log.error("the owner's page can't show photos: %s", error)
+            self._said.text = say("That didn't work now. Try again in a moment.")
+        except Exception:
+            _log.exception("the owner's page can't show photos")
             self._said.text = say("That didn't work now. Try again in a moment.")
 
 
