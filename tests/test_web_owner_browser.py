@@ -68,7 +68,8 @@ async def test_all_of_the_page(tmp_path: Path) -> None:
         page.on("console", lambda said: broken.append(said.text) if said.type == "error" else None)
         page.set_default_timeout(20_000)
         await page.goto(chat.address + "owner")
-        await page.keyboard.type("own")  # the field has the focus
+        await expect(page.locator("input[type=password]")).to_be_focused()
+        await page.keyboard.type("own")
         await page.keyboard.press("Enter")
 
         # Empty.
