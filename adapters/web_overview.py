@@ -96,10 +96,10 @@ class Overview:
         self._numbers.clear()
         with self._numbers:
             for number, words in (
-                (sum(each.photos for each in status), say("photos remembered")),
-                (len(status), say("groups")),
-                (waiting, say("photos waiting")),
-                (given_up, say("photos given up")),
+                (sum(each.photos for each in status), say("Photos")),
+                (len(status), say("Groups")),
+                (waiting, say("Waiting")),
+                (given_up, say("Given up")),
             ):
                 with tag("div", "number"):
                     tag("b", "", self._spoken.number(number))
@@ -307,7 +307,7 @@ def _options(names: Sequence[str], numbers: Sequence[int]) -> dict[str, Any]:
     words = {"color": INK, "fontFamily": "inherit", "fontSize": 12}
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 8, "top": 16, "bottom": 8, "containLabel": True},
+        "grid": {"left": 8, "right": 32, "top": 16, "bottom": 8, "containLabel": True},
         "tooltip": {"trigger": "axis", "renderMode": "richText"},
         "xAxis": {
             "type": "category",

@@ -71,7 +71,7 @@ class Wall:
                 )
                 self._words.on("input", self._typed, js_handler="(e) => emit(e.target.value)")
             self._said = tag("p", "said hint", "", role="status")
-            self._found = tag("div", "grid found")
+            self._found = tag("div", "found")
             self._found.set_visibility(False)
             self._all = tag("div", "months")
             self._more = tag("button", "again more-photos", say("Show older photos"), type="button")
@@ -170,9 +170,9 @@ class Wall:
         if not found:
             return
         if self._month is None:
-            with self._all:
+            with self._all, tag("section", "month-of"):
                 tag("h3", "month", self._spoken.month(month))
-                self._month = tag("div", "grid")
+                self._month = tag("div", "tiles")
         with self._month:
             for photo in found:
                 self._drawn.add(photo.id)

@@ -233,11 +233,11 @@ def _finish(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _import(chosen: Settings, options: argparse.Namespace) -> int:
-    from bot import app, terminal
+    from bot import moving, terminal
 
     if options.group is not None and not options.group.strip():
         raise SettingsError("a group's name needs at least one character")
-    order = app.ImportOrder(
+    order = moving.ImportOrder(
         options.path,
         options.group or "",
         options.author.strip(),
@@ -245,7 +245,7 @@ def _import(chosen: Settings, options: argparse.Namespace) -> int:
         options.dry_run,
     )
     summary, notice = _finish(
-        app.import_from(chosen, order, terminal.import_bar(), terminal.download_bar())
+        moving.import_from(chosen, order, terminal.import_bar(), terminal.download_bar())
     )
     terminal.print_summary(summary, notice)
     if options.report is not None:

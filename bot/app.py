@@ -5,23 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from adapters import LiveChat, chats, telegram_bot, token_checks
-from adapters.exports.files import ExportFiles, ImportedFirst
-from adapters.exports.importing import ExportImport
-from adapters.exports.package import Package, open_package
-from adapters.exports.survey import Choice, Source, sources_of
-from adapters.files import CHANNEL, Files, content_of, is_full_of_photos, local_group
-from adapters.folder import FolderImport
-from adapters.importing import ImportSummary
-from adapters.importing import Progress as ImportProgress
+from adapters import LiveChat, chats, token_checks
+from adapters.exports.files import ExportFiles
+from adapters.files import CHANNEL, Files, content_of
 from bot import clip, models, settings, zeroshot
 from bot.answers import Answer, Verdict
 from bot.decoder import Decoder
@@ -36,7 +29,7 @@ from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.models import Presence
 from bot.pages import owners_site, web_chat
-from bot.photos import EVERYONE, Name, PhotoRef, Query, Task
+from bot.photos import EVERYONE, Name, PhotoRef, Query
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
 from bot.starter import files as starter
@@ -193,7 +186,7 @@ async def _at_work(
         if not lock.held:
             raise _taken(chosen, lock)
         async with opened(chosen) as app, AsyncExitStack() as stack:
-            await _prove_sound(app.store)
+            await prove_sound(app.store)
             live = [await stack.enter_async_context(c) for c in chats(chosen, app.memory)]
             app.adapters.update({chat.platform: chat for chat in live})
             await stack.enter_async_context(app.indexer().running())
@@ -209,7 +202,7 @@ async def _at_work(
                 await asyncio.gather(loading, cleaning, return_exceptions=True)
 
 
-async def _prove_sound(store: PhotoStore) -> None:
+async def prove_sound(store: PhotoStore) -> None:
     """A damaged memory is not written to. Raises StoreError, which says what to do."""
     if not await store.prove_sound(START_SECONDS):
         log.info("the database is large: of it only what %g s allowed was checked", START_SECONDS)
@@ -222,154 +215,6 @@ async def _load(app: App, insist: bool) -> None:
     for encoder in filter(None, (model.encoder, model.coming)):
         with contextlib.suppress(ShoeboxError):
             await app.memory.prepare(encoder)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOrder:
-    """What somebody wants imported, as written on the command line."""
-
-    path: Path
-    group: str = ""
-    """Of this machine; empty: each chat of an export goes into its own."""
-    author: str = ""
-    """Who is said to have taken a folder's photos."""
-    chats: tuple[str, ...] = ()
-    """Of an export; none: all."""
-    dry: bool = False
-    """Only say what would be done."""
-
-
-async def import_from(
-    chosen: Settings, order: ImportOrder, progress: ImportProgress, download: DownloadProgress
-) -> tuple[ImportSummary, str | None]:
-    """Remember an export's or a folder's photos; the summary, and the notice of what meaning waits
-    for. Raises SettingsError, StoreError.
-
-    While another process indexes this memory, that one does the work and this one waits.
-    """
-    package = await asyncio.to_thread(open_package, order.path)
-    with contextlib.closing(package):
-        sources = await asyncio.to_thread(_sources, package)
-        _make_sure(order, package, sources)
-        if order.dry:
-            with _not_written(chosen) as read_only:
-                async with opened(read_only, download) as app:
-                    return await _look(chosen, app, order, package, sources, progress), None
-        with IndexerLock(chosen.database_path) as lock:
-            async with opened(chosen, download) as app:
-                await _prove_sound(app.store)
-                if not sources:
-                    return await _import_folder(app, order, progress, lock)
-                return await _import_export(chosen, app, order, package, sources, progress, lock)
-
-
-@contextlib.contextmanager
-def _not_written(chosen: Settings) -> Iterator[Settings]:
-    """Settings for who only looks: where there is no database yet, none is left behind."""
-    if chosen.database_path.exists():
-        yield chosen
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"{settings.SQLITE_PREFIX}{Path(folder) / 'shoebox.db'}"
-        yield replace(chosen, database_url=url)
-
-
-async def _look(
-    chosen: Settings,
-    app: App,
-    order: ImportOrder,
-    package: Package,
-    sources: list[Source],
-    progress: ImportProgress,
-) -> ImportSummary:
-    if not sources:
-        work = FolderImport(app.memory, app.files, app.decoder, _awaited(app))
-        return await work.look(order.path, order.group.strip(), progress)
-    return await (await _surveyed(chosen, app, order, package, sources)).look(progress)
-
-
-async def _surveyed(
-    chosen: Settings, app: App, order: ImportOrder, package: Package, sources: list[Source]
-) -> ExportImport:
-    local = local_group(order.group) if order.group else None
-    choice = Choice(local, order.chats, telegram_bot(chosen))
-    work = ExportImport(app.memory, package, sources, choice)
-    await work.survey()
-    return work
-
-
-def _sources(package: Package) -> list[Source]:
-    """None where a folder holds photos of its own: then what is in folders below is only that."""
-    sources = sources_of(package)
-    if sources and "/" in sources[0].name and is_full_of_photos(package.path):
-        return []
-    return sources
-
-
-def _make_sure(order: ImportOrder, package: Package, sources: Sequence[Source]) -> None:
-    """Raises SettingsError where an order makes no sense for what there is."""
-    where = str(order.path)
-    if order.group:
-        local_group(order.group)
-    if sources and order.author:
-        raise SettingsError("an export says itself who posted what: leave --author out")
-    if sources:
-        return
-    if not package.path.is_dir():
-        raise SettingsError(f"there is no export in {where!r}: unpack it, if it is full of photos")
-    if not order.group:
-        raise SettingsError(f"there is no export in {where!r}; a folder of photos needs --group")
-    if order.chats:
-        raise SettingsError(f"there is no export in {where!r} of which --chat could choose")
-
-
-async def _import_folder(
-    app: App, order: ImportOrder, progress: ImportProgress, lock: IndexerLock
-) -> tuple[ImportSummary, str | None]:
-    work = FolderImport(app.memory, app.files, app.decoder, _awaited(app))
-    async with _indexing(app, lock):
-        summary = await work.run(order.path, order.group, order.author, progress)
-    return summary, app.memory.model.notice if lock.held else None
-
-
-async def _import_export(
-    chosen: Settings,
-    app: App,
-    order: ImportOrder,
-    package: Package,
-    sources: list[Source],
-    progress: ImportProgress,
-    lock: IndexerLock,
-) -> tuple[ImportSummary, str | None]:
-    work = await _surveyed(chosen, app, order, package, sources)
-    for platform, files in work.files.items():
-        app.adapters[platform] = ImportedFirst(platform, package, files, MAX_BYTES)
-    async with _indexing(app, lock):
-        summary = await work.run(_awaited(app), progress)
-    return summary, app.memory.model.notice if lock.held else None
-
-
-def _awaited(app: App) -> Callable[[], tuple[Task, ...]]:
-    """Which tasks an import waits for; without a model, not EMBED."""
-    state = app.memory.model
-    return lambda: (
-        (Task.READ,) if state.problem and state.encoder is None else (Task.EMBED, Task.READ)
-    )
-
-
-@asynccontextmanager
-async def _indexing(app: App, lock: IndexerLock) -> AsyncIterator[None]:
-    """With the indexer at work and the model on its way, unless another process does that."""
-    if not lock.held:
-        yield
-        return
-    async with app.indexer().running():
-        loading = asyncio.create_task(app.loader.load_once())
-        try:
-            yield
-        finally:
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
 
 
 async def find(

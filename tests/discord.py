@@ -27,6 +27,7 @@ from bot.model_state import ModelState
 from bot.photos import PhotoRef, StoredPhoto
 from bot.ports import Encoder
 from storage.sqlite import SqliteStore
+from tests import kept
 from tests.pictures import photo
 
 API = "https://discord.com/api/v10"
@@ -189,7 +190,7 @@ async def at_work(
         store = await stack.enter_async_context(SqliteStore(folder / "box.db"))
         decoder = await stack.enter_async_context(Decoder())
         adapters: dict[str, _Fetching] = {}
-        memory = PhotoMemory(store, state, adapters, decoder)
+        memory = PhotoMemory(store, state, adapters, decoder, models_folder=kept.models())
         client = Client(sees_content, Trouble("Discord"))
         session = Session(memory, DiscordSettings("token", CDN), client, _inside(client))
         adapters["discord"] = _Fetching(session)

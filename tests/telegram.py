@@ -22,6 +22,7 @@ from bot.model_state import ModelState
 from bot.photos import Task
 from bot.ports import ChatAdapter, Encoder
 from storage.sqlite import SqliteStore
+from tests import kept
 from tests.pictures import photo
 from tests.standins.telegram import Api, Chat, Message, TelegramWorld, User
 
@@ -145,7 +146,7 @@ async def at_work(
         exports = ExportFiles(MAX_BYTES)
         stack.callback(exports.close)
         adapters: dict[str, ChatAdapter] = {exports.platform: exports}
-        memory = PhotoMemory(store, state, adapters, decoder)
+        memory = PhotoMemory(store, state, adapters, decoder, models_folder=kept.models())
         chat = await stack.enter_async_context(TelegramChat(memory, settings))
         adapters[chat.platform] = chat
         if indexing:

@@ -30,7 +30,14 @@ ONLY_IN = {
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
 }
-WIRING = {"bot/app.py", "bot/pages.py", "bot/report.py", "bot/__main__.py", "bot/terminal.py"}
+WIRING = {
+    "bot/app.py",
+    "bot/pages.py",
+    "bot/moving.py",
+    "bot/report.py",
+    "bot/__main__.py",
+    "bot/terminal.py",
+}
 FROM_THE_CORE = {
     "bot.language",
     "bot.language_choice",

@@ -21,10 +21,11 @@ from bot.errors import ModelUnavailable
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import EVERYONE, Calibration, PhotoRef, Pixels, Post, Query, Vector
-from bot.starter import families, files
+from bot.starter import files
 from bot.starter.concepts import concept, concepts
 from bot.starter.scenes import BACKDROPS, Painter, arrange
 from storage.sqlite import SqliteStore
+from tests import kept
 from tests.pictures import encoded
 from tests.test_indexing import ColourEncoder
 
@@ -59,20 +60,12 @@ class Group:
         return [self.shown[hit.photo.id] for hit in (await self.find(words)).hits]
 
 
-@pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> Painter:
-    return Painter(families.sprites("noto", tmp_path_factory.mktemp("pictures")))
-
-
 @pytest.fixture
-async def group(tmp_path: Path) -> AsyncIterator[Group]:
-    encoder = clip.load(files.NAME, tmp_path, "", lambda done, total: None)
-    try:
-        async with SqliteStore(tmp_path / "box.db") as store, Decoder() as decoder:
-            memory = PhotoMemory(store, ModelState(files.NAME, encoder), {}, decoder)
-            yield Group(store, memory, encoder)
-    finally:
-        encoder.close()
+async def group(tmp_path: Path, encoder: clip.ClipEncoder) -> AsyncIterator[Group]:
+    async with SqliteStore(tmp_path / "box.db") as store, Decoder() as decoder:
+        state = ModelState(files.NAME, encoder)
+        memory = PhotoMemory(store, state, {}, decoder, models_folder=kept.models())
+        yield Group(store, memory, encoder)
 
 
 def drawn(painter: Painter, seed: int, *names: str) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,9 @@ from adapters.discord.places import person_id
 from adapters.trouble import Trouble
 from bot import clip
 from bot.errors import StoreError
-from bot.starter import files
 from tests.discord import CDN, Scene, Shown, scene
 from tests.pictures import photo
 from tests.test_indexing import ColourEncoder
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
 
 
 async def cakes(

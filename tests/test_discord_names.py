@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import discord
-import pytest
 import simcord
 
 from adapters.discord import text
@@ -15,17 +13,9 @@ from adapters.discord.reading import PAGE
 from bot import clip
 from bot.answers import Share, Verdict
 from bot.photos import Group, Name
-from bot.starter import files
 from storage.rows import rows
 from tests.discord import Scene, Shown, scene
 from tests.pictures import photo
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
 
 
 async def said(at: Scene) -> list[str]:

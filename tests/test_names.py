@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -23,11 +23,12 @@ from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.names import Names, checked, key_of, spoken
 from bot.photos import ALL, EVERYONE, Audience, Model, Only, Query, StoredPhoto, Vector
-from bot.starter import evaluate, families, files
+from bot.starter import evaluate
 from bot.starter.concepts import Concept, concept, concepts
 from bot.starter.scenes import Painter, compose
 from storage import names as names_module
 from storage.sqlite import SqliteStore
+from tests import kept
 from tests.test_store import MODEL, OTHER, a_post, a_vector
 
 FAM = "local:fam"
@@ -275,25 +276,15 @@ async def test_over_several_groups_a_name_stays_in_its_own(store: SqliteStore) -
 # --- with the starter's eyes
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
-
-
-@pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> Painter:
-    return Painter(families.sprites("noto", tmp_path_factory.mktemp("pictures")))
-
-
 class Album:
     """Drawings in a memory: some of each wanted concept, among many of others."""
 
     def __init__(self, store: SqliteStore, encoder: clip.ClipEncoder, decoder: Decoder) -> None:
         self.store = store
         self.encoder = encoder
-        self.memory = PhotoMemory(store, ModelState("starter", encoder), {}, decoder)
+        self.memory = PhotoMemory(
+            store, ModelState("starter", encoder), {}, decoder, models_folder=kept.models()
+        )
         self.of: dict[str, list[StoredPhoto]] = {}
 
     async def fill(self, painter: Painter, wanted: list[Concept], each: int, others: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,11 +21,12 @@ from bot.minus import looks_like
 from bot.model_state import ModelState
 from bot.narrowing import people_called
 from bot.photos import EVERYONE, Audience, Only, PhotoRef, Query
-from bot.starter import evaluate, families, files
+from bot.starter import evaluate
 from bot.starter.concepts import concept
 from bot.starter.scenes import Painter, compose
 from bot.words import fold
 from storage.sqlite import SqliteStore
+from tests import kept
 from tests.test_store import a_post
 
 FAMILY = "local:fam"
@@ -246,17 +247,9 @@ def test_few_and_equal_photos_stand_out_of_nothing() -> None:
     assert looks_like({n: n / 10 for n in range(5)}) == frozenset()
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
-
-
 async def test_cats_are_taken_away_by_their_looks(
-    encoder: clip.ClipEncoder, store: SqliteStore, tmp_path: Path
+    encoder: clip.ClipEncoder, store: SqliteStore, painter: Painter
 ) -> None:
-    painter = Painter(families.sprites("noto", tmp_path))
     rng = Random(7)
     cat, others = (
         concept("cat"),
@@ -269,7 +262,9 @@ async def test_cats_are_taken_away_by_their_looks(
     await store.save_vectors(encoder.model, ids, vectors)
     cats = set(ids[::5])
     async with Decoder() as decoder:
-        memory = PhotoMemory(store, ModelState("starter", encoder), {}, decoder)
+        memory = PhotoMemory(
+            store, ModelState("starter", encoder), {}, decoder, models_folder=kept.models()
+        )
         with_cats = set(found(await memory.find(asking("cat"))))
         assert len(cats & with_cats) >= 14
         answer = await memory.find(asking("-cat", top=80))
@@ -308,6 +303,8 @@ async def test_a_photo_in_question_combines_with_filters(
     ]
     await store.save_vectors(encoder.model, ids, vectors)
     async with Decoder() as decoder:
-        memory = PhotoMemory(store, ModelState("starter", encoder), {}, decoder)
+        memory = PhotoMemory(
+            store, ModelState("starter", encoder), {}, decoder, models_folder=kept.models()
+        )
         like = await memory.find(asking("from:ann", like=PhotoRef("web", "0", "")))
         assert set(found(like)) == {ids[1], ids[3]}

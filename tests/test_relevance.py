@@ -6,20 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from benchmarks import relevance
 from benchmarks.group import absent, draw, scenes
 from benchmarks.questions import WITHOUT_ANSWER, ask
-from bot.starter import families
 from bot.starter.scenes import Painter
 
-SCENES, SHARE, SEED = 200, 0.15, 5
-
-
-@pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> Painter:
-    return Painter(families.sprites("noto", tmp_path_factory.mktemp("pictures")))
+SCENES, SHARE, SEED = 150, 0.2, 5
 
 
 def test_questions_without_an_answer_have_none(painter: Painter) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -18,27 +17,16 @@ from hypothesis import strategies as st
 from bot import clip, exported
 from bot.errors import ModelUnavailable
 from bot.photos import Vector
-from bot.starter import evaluate, families, files, fonts, train
+from bot.starter import evaluate, files, fonts, train
 from bot.starter.captions import caption
 from bot.starter.concepts import concepts
 from bot.starter.evaluate import Row, recall
 from bot.starter.scenes import Painter, Scene, compose
+from tests import kept
 from tests.tinyclip import export_here
 
 ROOT = Path(__file__).parent.parent
 GALLERY = 150
-
-
-@pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory) -> Painter:
-    return Painter(families.sprites("noto", tmp_path_factory.mktemp("pictures")))
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
 
 
 async def order(
@@ -216,6 +204,8 @@ def test_training_goes_on_exactly_where_it_was_stopped(
         folders = ["--work", str(tmp_path / work), "--into", str(tmp_path / into)]
         return train.main([*SMALL, *ALONE, *folders])
 
+    for work in ("one", "two"):
+        shutil.copytree(kept.pictures() / "sprites", tmp_path / work / "sprites")
     assert trained("one", "straight") == 0
     said = capsys.readouterr()
     assert "4/4" in said.err, "a bar was shown"
@@ -224,7 +214,6 @@ def test_training_goes_on_exactly_where_it_was_stopped(
     checkpoint = tmp_path / "one" / "checkpoint.pt"
     assert torch.load(checkpoint, weights_only=True)["step"] == 4
 
-    shutil.copytree(tmp_path / "one" / "sprites", tmp_path / "two" / "sprites")
     stopped = subprocess.run(
         [sys.executable, "-c", STOPS_AT_TWO, *SMALL, *ALONE, "--work", str(tmp_path / "two")],
         cwd=ROOT,

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from adapters.telegram import text
 from adapters.telegram.ids import group_id
 from bot import clip
 from bot.photos import Task
-from bot.starter import files
 from tests.pictures import encoded, photo
 from tests.pictures import scene as drawn
 from tests.telegram import scene, until
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
 
 
 async def test_questions_that_say_nothing_are_helped(tmp_path: Path) -> None:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from adapters.telegram import text
 from adapters.telegram.ids import group_id
 from bot import clip
 from bot.answers import Share, Verdict
 from bot.photos import EVERYONE, Name, Task
-from bot.starter import files
 from storage.rows import rows
 from tests.pictures import photo
 from tests.telegram import Scene, scene, until
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 
 from bot import clip
 from bot.photos import EVERYONE, Query
-from bot.starter import files
 from storage.chatlog import Message
 from tests.webchat import Running, Visitor, jpeg, running_chat, visiting
 
@@ -26,13 +25,6 @@ async def chat(tmp_path: Path) -> AsyncIterator[Running]:
 async def visitor(chat: Running) -> AsyncIterator[Visitor]:
     async with visiting(chat) as visitor:
         yield visitor
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
 
 
 async def hints(visitor: Visitor, text: str, **how: Any) -> str:

@@ -18,14 +18,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bot import app, modelfolder, report
-from bot.app import ImportOrder
+from bot import app, modelfolder, moving, report
 from bot.decoder import Decoder
 from bot.exporting import VERSION
 from bot.modelfolder import Hashes
 from bot.photos import EVERYONE, Query
 from bot.settings import Settings
-from bot.starter import families, files
+from bot.starter import files
 from bot.starter.concepts import concept
 from bot.starter.scenes import BACKDROPS, Painter, arrange
 from tests.exports import DiscordExport, TelegramExport, zipped
@@ -97,9 +96,8 @@ async def running(chosen: Settings, folder: Path) -> AsyncIterator[None]:
             assert bot.wait(10) == 0, (folder / "log").read_text()
 
 
-def exports(folder: Path) -> Sequence[Path]:
+def exports(folder: Path, painter: Painter) -> Sequence[Path]:
     """The same things, photographed in a Telegram group, in a Discord server and by somebody."""
-    painter = Painter(families.sprites("noto", folder / "sprites"))
 
     def drawn(seed: int, name: str) -> bytes:
         scene = arrange(Random(seed), [concept(name)], BACKDROPS[0], painter.has)
@@ -119,15 +117,17 @@ async def reads_nothing(decoder: Decoder, data: bytes) -> str:
     return ""
 
 
-async def test_the_years_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_years_of_a_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, painter: Painter
+) -> None:
     monkeypatch.setattr(Decoder, "read", reads_nothing)
     chosen = Settings(
         database_url=f"sqlite:///{tmp_path}/data/box.db", model=files.NAME, keep_thumbnails=True
     )
-    for path in exports(tmp_path):
-        order = ImportOrder(path, group="album" if path.name == "album" else "")
-        first, _ = await app.import_from(chosen, order, silent, silent)
-        again, _ = await app.import_from(chosen, order, silent, silent)
+    for path in exports(tmp_path, painter):
+        order = moving.ImportOrder(path, group="album" if path.name == "album" else "")
+        first, _ = await moving.import_from(chosen, order, silent, silent)
+        again, _ = await moving.import_from(chosen, order, silent, silent)
         assert (first.added, again.added, again.known) == (4, 0, 4)
     before = await answers(chosen)
     for group in (TELEGRAM, DISCORD, FOLDER):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -18,7 +17,7 @@ from bot.decoder import Decoder
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import Calibration, PhotoRef, Vector
-from bot.starter import evaluate, families, files
+from bot.starter import evaluate
 from bot.starter.concepts import concepts
 from bot.starter.scenes import Painter, compose
 from bot.zeroshot import judge, options_in, prompts, separate, softmax
@@ -90,18 +89,11 @@ async def test_a_model_with_a_bias_says_what_its_bars_are() -> None:
     assert green.share == pytest.approx(1 - red.share, abs=1e-5)
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clip.ClipEncoder]:
-    loaded = clip.load(files.NAME, tmp_path_factory.mktemp("models"), "", lambda done, total: None)
-    yield loaded
-    loaded.close()
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 async def test_the_starter_picks_the_right_one_of_its_drawings(
-    encoder: clip.ClipEncoder, tmp_path: Path, language: str
+    encoder: clip.ClipEncoder, painter: Painter, tmp_path: Path, language: str
 ) -> None:
-    painter, rng = Painter(families.sprites("noto", tmp_path)), Random(4)
+    rng = Random(4)
     known = [c for c in concepts() if any(map(painter.has, c.emoji))]
     assert encoder.calibration.bias is None
     right = 0

@@ -25,6 +25,7 @@ from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from storage.chatlog import ChatLog
 from storage.sqlite import SqliteStore
+from tests import kept
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,13 @@ async def running_chat(
     ):
         files = Files(folder, MAX_BYTES)
         memory = PhotoMemory(
-            store, model, {files.platform: files}, decoder, language, retention=retention
+            store,
+            model,
+            {files.platform: files},
+            decoder,
+            language,
+            retention=retention,
+            models_folder=kept.models(),
         )
         shown = preview or decoder.preview
         page = OwnersPage(memory, decoder.preview, owner) if owner else None
