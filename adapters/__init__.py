@@ -9,16 +9,21 @@ from adapters.sight import Sight
 from adapters.telegram.ids import person_id
 from bot.memory import PhotoMemory
 from bot.photos import StoredPhoto
-from bot.ports import ChatAdapter
+from bot.ports import ChatAdapter, Reminder
 from bot.settings import Settings
 
 
-class LiveChat(ChatAdapter, Protocol):
+class LiveChat(ChatAdapter, Reminder, Protocol):
     """A platform that the bot takes part in. Use as `async with`, then `serve`."""
 
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *_: object) -> None: ...
+
+    @property
+    def up(self) -> bool:
+        """Whether it takes in posts and questions now."""
+        ...
 
     async def serve(self) -> None:
         """Take part until cancelled. Raises ShoeboxError when that can't work."""

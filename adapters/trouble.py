@@ -19,6 +19,11 @@ class Trouble:
         self._said = ""
         self._tries = 0
 
+    @property
+    def told(self) -> bool:
+        """Whether something is wrong now."""
+        return bool(self._said)
+
     def tell(self, what: str) -> None:
         """One line, unless it was the last that was said."""
         if what != self._said:

@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 class WebChat:
     """Serves the chat inside the running event loop, one at a time; see WebServer."""
 
+    platform = "web"
+
     def __init__(
         self,
         memory: PhotoMemory,
@@ -47,6 +49,11 @@ class WebChat:
     def address(self) -> str:
         """Where a browser finds the chat, while it is open."""
         return self._server.address
+
+    @property
+    def up(self) -> bool:
+        """Whether browsers are answered."""
+        return self._server.up
 
     async def __aenter__(self) -> Self:
         """Take the port. Raises SettingsError when it can't be had."""

@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters.hosts import host_name
 from bot.language import ENGLISH, Language, language, say, speak, spoken, to_say
 
 SESSION = 30 * 24 * 3600
@@ -120,7 +121,7 @@ class Guard:
 
     def _refusal(self, connection: HTTPConnection) -> Response | None:
         host = connection.headers.get("host", "")
-        if self._hosts is not None and _host_name(host) not in self._hosts:
+        if self._hosts is not None and host_name(host) not in self._hosts:
             return PlainTextResponse("This address is not served here.", 421)
         origin = connection.headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
@@ -234,13 +235,6 @@ def _address(request: Request) -> str:
     except ValueError:
         return host
     return str(address) if address.version == 4 else str(int(address) >> 64)
-
-
-def _host_name(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def _with_headers(send: Send) -> Send:

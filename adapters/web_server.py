@@ -52,12 +52,18 @@ class WebServer:
         self._port = port
         self._speaks = speaks
         self._socket: socket.socket | None = None
+        self._serving: _Server | None = None
 
     @property
     def address(self) -> str:
         """Where a browser finds it, while it is open."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._taken.getsockname()[1]}/"
+
+    @property
+    def up(self) -> bool:
+        """Whether browsers are answered."""
+        return self._serving is not None and self._serving.started
 
     @property
     def _taken(self) -> socket.socket:
@@ -100,7 +106,7 @@ class WebServer:
         )
         # NiceGUI looks at every object there is, and one of PyTorch's complains of that.
         warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)
-        server = _Server(
+        self._serving = server = _Server(
             uvicorn.Config(
                 await self._guarded(app, doors),
                 log_config=None,
@@ -115,6 +121,7 @@ class WebServer:
             await asyncio.shield(serving)
         finally:
             server.should_exit = True
+            self._serving = None
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
             for client in list(Client.instances.values()):

@@ -18,7 +18,8 @@ from typing import Any, NoReturn, TypeVar
 
 from bot import __version__, settings
 from bot.errors import SettingsError, ShoeboxError
-from bot.redaction import RedactingFormatter, Redactor, guard_tracebacks, harmless
+from bot.logs import HUMAN, complain, log_to_stderr
+from bot.redaction import Redactor, guard_tracebacks, harmless
 from bot.settings import Settings
 
 T = TypeVar("T")
@@ -27,7 +28,6 @@ WRONG_USE = 2
 _MINUS_WORD = re.compile(r"-(?!h$)[^-\d]")
 STOPPED = 130
 ENV_FILE = Path(".env")
-NOISY = ("httpx", "httpcore", "aiosqlite", "asyncio", "discord", "telegram", "urllib3", "PIL")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options, redact)
     except ShoeboxError as error:
-        print(f"shoebox: {harmless(redact(_one_line(error)))}", file=sys.stderr)
+        complain(harmless(redact(_one_line(error))))
         return WRONG_USE
     except KeyboardInterrupt:
         print("shoebox: stopped; nothing is lost, run it again to go on", file=sys.stderr)
@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="photos, waiting and refused, group by group")
     status.add_argument("--json", action="store_true", help="for programs")
+    commands.add_parser("health", help="is the bot that runs here well? exit code 0 or 1")
     listing = commands.add_parser("models", help="models that were tried, to choose MODEL from")
     listing.add_argument(
         "--measure",
@@ -167,9 +168,13 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
         return _check(redact)
     chosen = settings.load(ENV_FILE)
     redact.hide(*chosen.secrets)
+    if options.command == "health":
+        return _health(chosen)
     running = options.command in (None, "run", "demo")
-    _log_to_stderr(chosen.log_level if running else "ERROR", redact)
-    if running:
+    if not running:
+        log_to_stderr("ERROR", HUMAN, redact)
+    else:
+        log_to_stderr(chosen.log_level, chosen.log_format, redact)
         if settings.others_can_read(ENV_FILE):
             logging.getLogger(__name__).warning("%s", settings.readable(ENV_FILE))
         return _serve(chosen, demo=options.command == "demo")
@@ -345,23 +350,23 @@ def _models(chosen: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _health(chosen: Settings) -> int:
+    from bot.checkup import checkup
+
+    well, line = checkup(chosen)
+    print(harmless(line))
+    return 0 if well else 1
+
+
 def _check(redact: Redactor) -> int:
     from bot import app, terminal
 
     with contextlib.suppress(ShoeboxError):  # the first of the checks says so
         redact.hide(*settings.load(ENV_FILE).secrets)
-    _log_to_stderr("ERROR", redact)
+    log_to_stderr("ERROR", HUMAN, redact)
     checks = _finish(app.check(ENV_FILE))
     terminal.print_checks([replace(check, line=redact(check.line)) for check in checks])
     return 0 if all(check.fine for check in checks) else 1
-
-
-def _log_to_stderr(level: str, redact: Redactor) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(RedactingFormatter(redact, "%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
-    for name in NOISY:  # some of them would log addresses that hold a token
-        logging.getLogger(name).setLevel(max(logging.WARNING, getattr(logging, level)))
 
 
 def _one_line(error: Exception) -> str:

@@ -35,6 +35,7 @@ class Hit:
     score: float
     """0..1; comparable within one answer only."""
     why: tuple[Signal, ...]
+    """Empty: nobody asked for it."""
     name: str = ""
     """The group's own name for it that spoke (Signal.NAME), as written."""
     copies: tuple[Hit, ...] = ()
@@ -76,6 +77,8 @@ class Hit:
     @property
     def fit(self) -> str:
         """The score in words. What words found fits; what was found by its looks looks like it."""
+        if not self.why:
+            return ""
         if self.why == (Signal.NEWEST,):
             return say("as asked")
         if not set(self.why) <= {Signal.MEANING, Signal.NAME}:

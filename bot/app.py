@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from bot import clip, models, settings, zeroshot
 from bot.answers import Answer, Verdict
 from bot.decoder import Decoder
 from bot.errors import ModelUnavailable, SettingsError, ShoeboxError, StoreError
+from bot.health import Watch, Watched
 from bot.housekeeping import keep_house
 from bot.images import MAX_BYTES
 from bot.indexing import Indexer
@@ -26,6 +27,7 @@ from bot.loader import ModelLoader, Predecessor, Preparing
 from bot.loader import Progress as DownloadProgress
 from bot.lock import IndexerLock
 from bot.memory import PhotoMemory
+from bot.metrics import SILENT, Meter
 from bot.model_state import ModelState
 from bot.models import Presence
 from bot.pages import owners_site, web_chat
@@ -36,6 +38,7 @@ from bot.starter import files as starter
 from storage import store_for
 from storage.backup import CHAT, CHATLOG, MEMORY, Backup, are_kin, back_up, look_into
 from storage.backup import restore as put_back
+from storage.upgrade import drop_copies
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +62,8 @@ class App:
     decoder: Decoder
     loader: ModelLoader
     settings: Settings
+    watched: list[Watched] = field(default_factory=list)
+    """The chats that are served."""
 
     def indexer(self) -> Indexer:
         return Indexer(
@@ -73,7 +78,9 @@ class App:
 
 
 @asynccontextmanager
-async def opened(chosen: Settings, download: DownloadProgress | None = None) -> AsyncIterator[App]:
+async def opened(
+    chosen: Settings, download: DownloadProgress | None = None, meter: Meter = SILENT
+) -> AsyncIterator[App]:
     """Everything but a model and a chat; both come later or never. Raises StoreError."""
     state = ModelState(chosen.model)
     files = Files(chosen.data_folder, MAX_BYTES)
@@ -96,8 +103,8 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
     fallback = partial(load, model=starter.NAME) if trial else None
 
     async with (
-        store_for(chosen.database_url, chosen.search_cache_mb) as store,
-        Decoder() as decoder,
+        store_for(chosen.database_url, chosen.search_cache_mb, meter.failed) as store,
+        Decoder(meter) as decoder,
     ):
         memory = PhotoMemory(
             store,
@@ -108,6 +115,7 @@ async def opened(chosen: Settings, download: DownloadProgress | None = None) -> 
             chosen.questions_per_minute,
             chosen.retention,
             chosen.models_folder,
+            meter,
         )
         predecessor = Predecessor(store.models.answering, load_again)
         async with ModelLoader(
@@ -124,7 +132,7 @@ async def serve(chosen: Settings) -> None:
             async with owners_site(chosen, app.memory, app.decoder, live):
                 await _take_part(live, loading)
         else:
-            await web_chat(chosen, app.memory, app.decoder)
+            await web_chat(chosen, app.memory, app.decoder, app.watched)
 
 
 async def _take_part(live: Sequence[LiveChat], loading: asyncio.Task[None]) -> None:
@@ -166,7 +174,7 @@ async def demo(chosen: Settings, progress: DemoProgress) -> None:
     )
     async with _at_work(apart) as (app, _, _):
         await demo.fill(app.memory, app.decoder.preview, apart.data_folder, progress)
-        await web_chat(apart, app.memory, app.decoder, f"g/{demo.GROUP}")
+        await web_chat(apart, app.memory, app.decoder, app.watched, f"g/{demo.GROUP}")
 
 
 def _taken(chosen: Settings, lock: IndexerLock) -> StoreError:
@@ -182,24 +190,40 @@ async def _at_work(
 ) -> AsyncIterator[tuple[App, list[LiveChat], asyncio.Task[None]]]:
     """Open, with the indexer running, the model on its way, and the platforms that are switched
     on, not yet served. Raises StoreError, SettingsError, TokenRefused."""
+    from adapters.monitoring import Monitor
+
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
             raise _taken(chosen, lock)
-        async with opened(chosen) as app, AsyncExitStack() as stack:
+        monitor = Monitor(chosen)
+        async with opened(chosen, meter=monitor.meter) as app, AsyncExitStack() as stack:
             await prove_sound(app.store)
             live = [await stack.enter_async_context(c) for c in chats(chosen, app.memory)]
             app.adapters.update({chat.platform: chat for chat in live})
-            await stack.enter_async_context(app.indexer().running())
+            app.watched.extend(live)
+            indexer = app.indexer()
+            await stack.enter_async_context(indexer.running())
+            watch = Watch(app.store, app.memory.model, app.decoder, indexer.pulse, app.watched)
+            await stack.enter_async_context(monitor.serving(watch.look))
             grace = timedelta(days=chosen.keep_after_leaving_days)
             loading = asyncio.create_task(_load(app, insist=bool(live)))
-            chores = keep_house(app.store, grace, chosen.retention, chosen.keep_thumbnails)
+            copies = partial(_drop_copies, chosen)
+            chores = keep_house(app.store, grace, chosen.retention, chosen.keep_thumbnails, copies)
             cleaning = asyncio.create_task(chores)
+            reminding = asyncio.create_task(app.memory.memories.rounds(live))
             try:
                 yield app, live, loading
             finally:
-                loading.cancel()
-                cleaning.cancel()
-                await asyncio.gather(loading, cleaning, return_exceptions=True)
+                tasks = loading, cleaning, reminding
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _drop_copies(chosen: Settings, before: datetime) -> int:
+    """Delete what upgrades copied before then; how many files. Raises StoreError."""
+    files = chosen.database_path, chosen.chat_path
+    return sum([await asyncio.to_thread(drop_copies, file, before) for file in files])
 
 
 async def prove_sound(store: PhotoStore) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bot import perceptual
 from bot.errors import NotAPhoto
+from bot.metrics import SILENT, Meter
 from bot.photos import ImageSpec, Pixels
 from bot.sandbox import Sandbox, SandboxBroken
 
@@ -44,7 +45,8 @@ class Picture:
 class Decoder:
     """Decoding and text reading in one child each, so that neither waits for the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter = SILENT) -> None:
+        self._meter = meter
         self._eyes = Sandbox(DECODE_SECONDS, MEMORY)
         self._reader = Sandbox(READ_SECONDS, MEMORY, READ_NICENESS)
 
@@ -52,6 +54,11 @@ class Decoder:
     def started(self) -> int:
         """Processes so far: those that die are replaced."""
         return self._eyes.started + self._reader.started
+
+    @property
+    def lost(self) -> int:
+        """Processes that hung or died, and were replaced."""
+        return self._eyes.lost + self._reader.lost
 
     async def pixels(self, data: bytes, spec: ImageSpec) -> Pixels:
         """The picture an encoder wants, (height, width, 3) uint8. Raises NotAPhoto."""
@@ -87,6 +94,7 @@ class Decoder:
         try:
             _, body = await self._reader.call("read", {}, data)
         except SandboxBroken as broken:
+            self._meter.failed(broken)
             log.warning("the text of a photo could not be read: %s", broken)
             return ""
         return body.decode()
@@ -94,7 +102,11 @@ class Decoder:
     async def _decode(self, verb: str, header: dict[str, object], data: bytes) -> bytes:
         try:
             _, body = await self._eyes.call(verb, header, data)
+        except NotAPhoto as refused:
+            self._meter.failed(refused)
+            raise
         except SandboxBroken as broken:
+            self._meter.failed(broken)
             raise NotAPhoto(str(broken)) from None
         return body
 

@@ -20,6 +20,8 @@ AT_ONCE = 200
 """Posts that are forgotten in one transaction, so that nobody waits long for it."""
 BREATH_SECONDS = 0.1
 """Between two transactions of long work."""
+UPGRADE_DAYS = 30
+"""How long the copy that an upgrade makes is kept, with all that was forgotten since."""
 
 
 async def keep_house(
@@ -27,8 +29,10 @@ async def keep_house(
     grace: timedelta,
     retention: timedelta | None,
     keep_thumbnails: bool = False,
+    drop_copies: Callable[[datetime], Awaitable[int]] | None = None,
 ) -> None:
-    """All chores side by side, until cancelled."""
+    """All chores side by side, until cancelled. `drop_copies` deletes what upgrades copied before
+    a moment."""
     chores = [
         _again(
             CLEAR_SECONDS,
@@ -42,6 +46,14 @@ async def keep_house(
         chores.append(
             _again(
                 ROUND_SECONDS, "old photos are not forgotten yet", lambda: _old(store, retention)
+            )
+        )
+    if drop_copies is not None:
+        chores.append(
+            _again(
+                ROUND_SECONDS,
+                "a copy that an upgrade made is not deleted yet",
+                lambda: _copies(drop_copies, retention),
             )
         )
     await asyncio.gather(*chores)
@@ -65,6 +77,13 @@ async def _left(store: PhotoStore, grace: timedelta) -> None:
 
 async def _old(store: PhotoStore, retention: timedelta) -> None:
     await forget_old(store, retention)
+
+
+async def _copies(drop: Callable[[datetime], Awaitable[int]], retention: timedelta | None) -> None:
+    """A copy must not know for longer what its memory is to forget by its age."""
+    age = min(timedelta(days=UPGRADE_DAYS), retention or timedelta.max)
+    if gone := await drop(datetime.now(UTC) - age):
+        log.info("deleted %d copies that upgrades made more than %d days ago", gone, age.days)
 
 
 async def _clear(store: PhotoStore, keep_thumbnails: bool) -> None:

@@ -21,6 +21,7 @@ from bot.model_state import ModelState
 from bot.originals import Originals, fetch
 from bot.photos import Job, Model, Task, Vector
 from bot.ports import ChatAdapter, Encoder, PhotoStore
+from bot.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,9 @@ class Indexer:
         self._memory = memory
         self._adapters = adapters
         self._decoder = decoder
+        self._meter = memory.meter
+        self.pulse = Pulse()
+        """Whether it is at work."""
         self._originals = Originals(memory_bytes // 2, self._fetch)
         self._most_held = memory_bytes // 2
         self._held = 0
@@ -91,22 +95,31 @@ class Indexer:
             await self._originals.close()
 
     async def _fetch(self, job: Job) -> bytes:
-        return await fetch(self._adapters, job.ref)
+        try:
+            return await fetch(self._adapters, job.ref)
+        except FetchFailed as failure:
+            self._meter.failed(failure)
+            raise
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` whenever there may be some; what fails is tried again after a pause."""
-        while True:
-            news = self._memory.news
-            try:
-                await work()
-            except ShoeboxError as error:
-                log.error("indexing pauses: %s", error)
-                await asyncio.sleep(10 * POLL_SECONDS)
-            except Exception:
-                log.exception("indexing stumbled and goes on")
-                await asyncio.sleep(10 * POLL_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), POLL_SECONDS)
+        with self.pulse.beating():
+            while True:
+                news = self._memory.news
+                try:
+                    await work()
+                    self.pulse.round(well=True)
+                except ShoeboxError as error:
+                    self.pulse.round(well=False)
+                    log.error("indexing pauses: %s", error)
+                    await asyncio.sleep(10 * POLL_SECONDS)
+                except Exception as error:
+                    self.pulse.round(well=False)
+                    self._meter.failed(error)
+                    log.exception("indexing stumbled and goes on")
+                    await asyncio.sleep(10 * POLL_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), POLL_SECONDS)
 
     async def _embed_waiting(self) -> None:
         """First what no model has seen, then what another one is to see too."""
@@ -143,6 +156,7 @@ class Indexer:
         saved: Collection[int] = ()
         try:
             while True:
+                self.pulse.beat()
                 if task is Task.RENEW and await self._is_due(Task.EMBED):
                     room = 0  # somebody posts, and goes first
                 else:
@@ -166,7 +180,7 @@ class Indexer:
                 if saving is not None:
                     await saving
                 saved = batch.keys()
-                saving = asyncio.create_task(self._save(encoder.model, batch, vectors))
+                saving = asyncio.create_task(self._save(task, encoder.model, batch, vectors))
             if saving is not None:
                 await saving
         finally:
@@ -175,12 +189,16 @@ class Indexer:
                 preparing.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _save(self, model: Model, batch: Mapping[int, Picture], vectors: Vector) -> None:
+    async def _save(
+        self, task: Task, model: Model, batch: Mapping[int, Picture], vectors: Vector
+    ) -> None:
         seen = {photo: look.fingerprint for photo, look in batch.items() if look.fingerprint}
         await self._store.save_fingerprints(seen)
         if thumbnails := {photo: look.thumbnail for photo, look in batch.items() if look.thumbnail}:
             await self._store.thumbnails.keep(thumbnails)
         await self._store.save_vectors(model, list(batch), vectors)
+        self._meter.indexed(Task.FINGERPRINT, len(seen))
+        self._meter.indexed(task, len(batch))
 
     async def _prepare(self, job: Job, encoder: Encoder) -> Picture | None:
         spec = encoder.image_spec
@@ -224,6 +242,7 @@ class Indexer:
                     continue
                 try:
                     await self._store.save_text(job.photo, await self._decoder.read(data))
+                    self._meter.indexed(job.task, 1)
                 except NotAPhoto as reason:
                     await self._refuse(job, str(reason))
         self._originals.clear()  # reading takes longest: now nothing else needs them
@@ -245,6 +264,7 @@ class Indexer:
                 try:
                     seen = await self._decoder.fingerprint(data)
                     await self._store.save_fingerprints({job.photo: seen})
+                    self._meter.indexed(job.task, 1)
                 except NotAPhoto:
                     await self._store.end(job.photo, job.task)
                 if after is None and self._memory.model.encoder is not None:
@@ -268,6 +288,7 @@ class Indexer:
         ahead: dict[int, tuple[Job, asyncio.Task[bytes]]] = {}
         try:
             while True:
+                self.pulse.beat()
                 if len(ahead) < AHEAD and not any(each.done() for _, each in ahead.values()):
                     most = min(AT_HAND, AHEAD - len(ahead))
                     for job in await self._store.take(task, most, [*ahead], after):
@@ -293,7 +314,9 @@ class Indexer:
 
     async def _fingerprint_later(self, job: Job, failure: FetchFailed) -> None:
         if isinstance(failure, PhotoGone) or job.attempts >= len(PAUSES):
-            log.info("photo %d stays without a fingerprint: %s", job.photo, failure)
+            log.info(
+                "photo %d stays without a fingerprint: %s", job.photo, failure, extra=_ids(job)
+            )
             await self._store.end(job.photo, job.task)
         else:
             await self._postpone(job, failure)
@@ -304,19 +327,25 @@ class Indexer:
         if not isinstance(failure, PhotoGone) and job.attempts < len(PAUSES):
             await self._postpone(job, failure)
         elif job.task is Task.RENEW and encoder is not None:
-            log.warning("photo %d is found by words only: %s", job.photo, failure)
+            told = "photo %d is found by words only: %s"
+            log.warning(told, job.photo, failure, extra=_ids(job))
             await self._store.models.overlook(job.photo, encoder.model, str(failure))
         else:
-            log.warning("photo %d is given up: %s", job.photo, failure)
+            log.warning("photo %d is given up: %s", job.photo, failure, extra=_ids(job))
             await self._store.refuse(job.photo, str(failure), final=False)
 
     async def _postpone(self, job: Job, failure: FetchFailed) -> None:
         pause = max(PAUSES[job.attempts], failure.retry_after or 0.0)
-        log.info("photo %d waits %.0f s: %s", job.photo, pause, failure)
+        log.info("photo %d waits %.0f s: %s", job.photo, pause, failure, extra=_ids(job))
         until = datetime.now(UTC) + timedelta(seconds=pause)
         await self._store.postpone(job.photo, job.task, until, str(failure))
 
     async def _refuse(self, job: Job, reason: str) -> None:
-        log.info("photo %d is not kept: %s", job.photo, reason)
+        log.info("photo %d is not kept: %s", job.photo, reason, extra=_ids(job))
         self._originals.drop(job.photo)
         await self._store.refuse(job.photo, reason, final=True)
+
+
+def _ids(job: Job) -> dict[str, object]:
+    """For programs that read the log."""
+    return {"photo": job.photo, "task": job.task}

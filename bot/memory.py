@@ -14,10 +14,12 @@ from bot.decoder import Decoder
 from bot.finding import Finder, found
 from bot.language import ENGLISH, count, say
 from bot.language_choice import LanguageChoice
+from bot.memories import Memories
+from bot.metrics import SILENT, Asked, Meter, timed
 from bot.model_state import ModelState
 from bot.originals import fetch
 from bot.pace import Pace
-from bot.photos import PhotoRef, Post, Query, Remembered, StoredPhoto, Task
+from bot.photos import Audience, PhotoRef, Post, Query, Remembered, StoredPhoto, Task
 from bot.ports import (
     BacklogStore,
     ChatAdapter,
@@ -30,6 +32,7 @@ from bot.ports import (
     StandInStore,
     TallyStore,
 )
+from bot.stats import Stats, gather
 
 POSTS_AT_ONCE = 200
 """That are forgotten in one transaction, so that nobody waits long for it."""
@@ -48,6 +51,7 @@ class PhotoMemory:
         questions_per_minute: int = 0,
         retention: timedelta | None = None,
         models_folder: Path | None = None,
+        meter: Meter = SILENT,
     ) -> None:
         """`language`: what is spoken where nothing else is known. `questions_per_minute`: of one
         person; 0: as many as they like. `retention`: how old a post may become (None: as old as it
@@ -56,14 +60,21 @@ class PhotoMemory:
         self._model = model
         self._adapters = adapters
         self._retention = retention
+        self._meter = meter
         self._finder = Finder(store, model, adapters, decoder, models_folder)
         self._languages = LanguageChoice(store.groups, language)
+        self._memories = Memories(store, model)
         self._pace = Pace(questions_per_minute)
         self._news = asyncio.Event()
 
     @property
     def model(self) -> ModelState:
         return self._model
+
+    @property
+    def meter(self) -> Meter:
+        """Counts for whoever watches over the bot."""
+        return self._meter
 
     @property
     def groups(self) -> GroupStore:
@@ -74,6 +85,11 @@ class PhotoMemory:
     def languages(self) -> LanguageChoice:
         """Which language each group is spoken to in."""
         return self._languages
+
+    @property
+    def memories(self) -> Memories:
+        """Which groups see in the morning what they posted on that day of earlier years."""
+        return self._memories
 
     @property
     def replies(self) -> ReplyStore:
@@ -191,7 +207,16 @@ class PhotoMemory:
         """The best photos for these words, or like that photo, among those the audience may see."""
         if seconds := self._pace.wait(query.asker):
             return Answer((), _slower(seconds))
-        return await self._finder.find(query)
+        with timed(self._meter, Asked.SIMILAR if query.like else Asked.FIND):
+            return await self._finder.find(query)
+
+    async def stats(self, group: str, audience: Audience, asker: str = "") -> Stats | None:
+        """A group in numbers, of the photos that the audience may see; None where it isn't known.
+        Whoever asks too fast gets no picture."""
+        drawn = not self._pace.wait(asker)
+        notice = self._model.notice
+        today = datetime.now().astimezone().date()
+        return await gather(self._store, group, audience, notice, today, drawn)
 
     async def which(
         self, words: str, ref: PhotoRef, photo: int | None = None, asker: str = ""
@@ -199,16 +224,18 @@ class PhotoMemory:
         """Which of the options among these words a photo shows; `photo`: if it is remembered."""
         if seconds := self._pace.wait(asker):
             return Verdict(_slower(seconds))
-        return await self._finder.which(words, ref, photo)
+        with timed(self._meter, Asked.WHICH):
+            return await self._finder.which(words, ref, photo)
 
     async def page(self, token: int, query: Query, after: int) -> Answer:
         """What an earlier answer ranked behind `after`, for those who may see it now.
 
         Of the query only who asks where and for whom counts. Raises AnswerGone.
         """
-        asked, hits = await self._store.answers.page(
-            token, query.place, query.asker, query.groups, query.audience, after
-        )
+        with timed(self._meter, Asked.MORE):
+            asked, hits = await self._store.answers.page(
+                token, query.place, query.asker, query.groups, query.audience, after
+            )
         more = say("More for “{words}”:", words=asked) if asked else say("More like that photo:")
         sentence = more if hits else say("That was all.")
         shown, spare = tuple(hits[: query.top]), tuple(hits[query.top :])

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bot.language import say
 from bot.ports import Encoder
+
+
+class Stage(StrEnum):
+    """How far the model is."""
+
+    LOADING = "loading"
+    DOWNLOADING = "downloading"
+    PREPARING = "preparing"
+    READY = "ready"
+    MISSING = "missing"
 
 
 @dataclass(slots=True)
@@ -31,6 +42,23 @@ class ModelState:
     def switch(self) -> None:
         """The encoder that was coming answers from now on."""
         self.encoder, self.coming = self.coming, None
+
+    @property
+    def stage(self) -> Stage:
+        """How far the encoder is that questions are answered with."""
+        if self.encoder is not None:
+            return Stage.READY
+        if self.prepared is not None:
+            return Stage.PREPARING
+        if self.loaded is not None:
+            return Stage.DOWNLOADING
+        return Stage.LOADING if self.problem is None else Stage.MISSING
+
+    @property
+    def done(self) -> float | None:
+        """0..1 of the download or preparation that is going on."""
+        percent = self.prepared if self.loaded is None else self.loaded[0]
+        return None if percent is None else percent / 100
 
     @property
     def progress(self) -> str | None:

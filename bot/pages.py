@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from adapters import LiveChat
 from bot.decoder import Decoder
+from bot.health import Watched
 from bot.memory import PhotoMemory
 from bot.settings import Settings
 
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def web_chat(chosen: Settings, memory: PhotoMemory, decoder: Decoder, page: str = "") -> None:
-    """The local web chat until cancelled, and the owner's page if there is a password for it."""
+async def web_chat(
+    chosen: Settings,
+    memory: PhotoMemory,
+    decoder: Decoder,
+    watched: list[Watched],
+    page: str = "",
+) -> None:
+    """The local web chat until cancelled, and the owner's page if there is a password for it.
+    `watched`: the chats whose health is told, which it joins; `page`: where to begin."""
     from adapters.web import WebChat
     from storage.chatlog import ChatLog
 
@@ -43,6 +51,7 @@ async def web_chat(chosen: Settings, memory: PhotoMemory, decoder: Decoder, page
                 owner,
             )
         )
+        watched.append(chat)
         log.info(
             "no chat platform is switched on: open the local web chat at %s%s", chat.address, page
         )

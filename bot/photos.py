@@ -30,6 +30,28 @@ class Task(StrEnum):
 AT_FIRST = (Task.EMBED, Task.READ, Task.FINGERPRINT)
 """What there is to do for a photo that is new."""
 
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is still to be done of one task, over all groups."""
+
+    photos: int = 0
+    oldest: float = 0.0
+    """Seconds since the one that has waited longest could have been done; those that were put off
+    until later don't count before then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What there is, over all groups."""
+
+    photos: int
+    """Those that wait included, those that were refused not."""
+    refused: int
+    groups: int
+    """That the bot has not left."""
+
+
 STAND_IN = "stand-in:"
 
 

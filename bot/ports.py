@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from bot.answers import Hit
+from bot.answers import Answer, Hit
 from bot.backlog import Failures, Kind, Line
 from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
@@ -27,7 +27,9 @@ from bot.photos import (
     Remembered,
     StoredPhoto,
     Task,
+    Totals,
     Vector,
+    Waiting,
 )
 
 
@@ -60,6 +62,25 @@ class ChatAdapter(Protocol):
 
     async def fetch(self, ref: PhotoRef) -> bytes:
         """The photo's bytes. Raises `PhotoGone` for ever, `FetchFailed` for now."""
+        ...
+
+
+Recall: TypeAlias = Callable[[Audience], Awaitable[Answer | None]]
+"""What there is to show to those who would read it, if anything. It is asked for once, by who can
+show it now."""
+
+
+class Reminder(Protocol):
+    """A platform on which something can be said that nobody asked for."""
+
+    @property
+    def platform(self) -> str:
+        """Its groups' ids begin with it and a colon."""
+        ...
+
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """Show there, in the group's language, what is recalled for those who read it there. Where
+        nothing can be shown now, nothing is recalled."""
         ...
 
 
@@ -198,6 +219,14 @@ class PhotoStore(Protocol):
         """How many of these photos wait for each task and will soon be tried."""
         ...
 
+    async def waiting(self) -> dict[Task, Waiting]:
+        """What is to be done over all groups, for whoever watches over the bot."""
+        ...
+
+    async def totals(self) -> Totals:
+        """What there is over all groups, for whoever watches over the bot."""
+        ...
+
     @property
     def groups(self) -> GroupStore: ...
 
@@ -275,6 +304,10 @@ class GroupStore(Protocol):
         """Write something down about a group; None crosses it out."""
         ...
 
+    async def noted(self, name: str) -> dict[str, str]:
+        """What was written down under that name, by group, of those that the bot has not left."""
+        ...
+
     async def resolve(self, name: str) -> str:
         """A group's id from its id or its name. Raises `UnknownGroup`."""
         ...
@@ -304,6 +337,13 @@ class ScopeStore(Protocol):
         self, groups: Collection[str], audience: Audience, only: Only, most: int
     ) -> tuple[int, list[int]]:
         """How many photos there are, and the ones that were posted last, newest first."""
+        ...
+
+    async def anniversaries(
+        self, groups: Collection[str], audience: Audience, days: Collection[tuple[int, int]]
+    ) -> list[tuple[int, datetime]]:
+        """(photo, when it was posted) of all that were posted on one of these days (month, day; in
+        UTC) of any year, but for spoilers. Reads every photo in scope."""
         ...
 
 

@@ -4,7 +4,6 @@ characters, since names of groups, people and files may hold any."""
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 import threading
@@ -39,21 +38,6 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
-
-
-class RedactingFormatter(logging.Formatter):
-    """Formats a record as one line, its traceback below; no secrets, no control characters."""
-
-    def __init__(self, redact: Redactor, form: str) -> None:
-        super().__init__(form)
-        self._redact = redact
-
-    def format(self, record: logging.LogRecord) -> str:
-        return harmless(self._redact(super().format(record)), but="\n")
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = harmless(record.message)
-        return super().formatMessage(record)
 
 
 def guard_tracebacks(redact: Redactor) -> None:

@@ -35,6 +35,8 @@ class Sandbox:
         self._idle = idle
         self.started = 0
         """Children so far."""
+        self.lost = 0
+        """Those of them that hung or died."""
         self._lock = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -50,9 +52,11 @@ class Sandbox:
                     reply, body = await self._exchange(verb, header, payload)
                     break
                 except TimeoutError:
+                    self.lost += 1
                     await self._end()
                     raise SandboxBroken("the picture takes too long to open") from None
                 except (EOFError, ConnectionError):
+                    self.lost += 1
                     await self._end()
                     if last_try:
                         raise SandboxBroken("the picture crashes its decoder") from None

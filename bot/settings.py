@@ -17,6 +17,7 @@ from bot.language import ENGLISH, fitting, languages
 
 DEFAULT_MODEL = "ViT-B-32-SigLIP2-256/webli"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("human", "json")
 SQLITE_PREFIX = "sqlite:///"
 
 OWNER_IDS = {"discord": "OWNER_ID_DISCORD", "telegram": "OWNER_ID_TELEGRAM"}
@@ -35,6 +36,9 @@ KEYS = (
     "OWNER_ID_DISCORD",
     "OWNER_ID_TELEGRAM",
     "LOG_LEVEL",
+    "LOG_FORMAT",
+    "METRICS_HOST",
+    "METRICS_PORT",
     "HF_ENDPOINT",
     "TELEGRAM_API_URL",
     "TELEGRAM_WEBHOOK_URL",
@@ -69,6 +73,10 @@ class Settings:
     owner_ids: Mapping[str, int] = field(default_factory=dict)
     """Who the owner is on chat platforms, by the platform's name."""
     log_level: str = "INFO"
+    log_format: str = "human"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9464
+    """Where /healthz and /metrics are; 0: nowhere."""
     hub_url: str = "https://huggingface.co"
     telegram_api_url: str = "https://api.telegram.org"
     telegram_webhook_url: str = ""
@@ -164,6 +172,9 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
             if (number := get(key, ""))
         },
         log_level=_log_level(get("LOG_LEVEL", defaults.log_level)),
+        log_format=_log_format(get("LOG_FORMAT", defaults.log_format)),
+        metrics_host=get("METRICS_HOST", defaults.metrics_host),
+        metrics_port=_metrics_port(get("METRICS_PORT", str(defaults.metrics_port))),
         hub_url=_http_url("HF_ENDPOINT", get("HF_ENDPOINT", defaults.hub_url)),
         telegram_api_url=_http_url(
             "TELEGRAM_API_URL", get("TELEGRAM_API_URL", defaults.telegram_api_url)
@@ -244,6 +255,10 @@ def _port(key: str, text: str) -> int:
     return int(text)
 
 
+def _metrics_port(text: str) -> int:
+    return 0 if text == "0" else _port("METRICS_PORT", text)
+
+
 def _host_and_port(key: str, text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host:
@@ -295,6 +310,12 @@ def _log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
         raise SettingsError(f"LOG_LEVEL={text!r}: write one of {', '.join(LOG_LEVELS)}")
     return text.upper()
+
+
+def _log_format(text: str) -> str:
+    if text.lower() not in LOG_FORMATS:
+        raise SettingsError(f"LOG_FORMAT={text!r}: write one of {', '.join(LOG_FORMATS)}")
+    return text.lower()
 
 
 def _http_url(key: str, url: str) -> str:

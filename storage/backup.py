@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,10 +36,21 @@ class Backup:
     """0 in a web chat's log."""
 
 
-def back_up(database: Path, to: Path, overwrite: bool, schema: str = MEMORY) -> Backup:
+def never() -> bool:
+    return False
+
+
+def back_up(
+    database: Path,
+    to: Path,
+    overwrite: bool,
+    schema: str = MEMORY,
+    stopped: Callable[[], bool] = never,
+) -> Backup:
     """Copy a database as it is at one moment, by SQLite's online backup
     (https://www.sqlite.org/backup.html): whoever uses it goes on. The copy is one file, takes its
-    name only when it is whole, and is for its owner's eyes only. Raises StoreError."""
+    name only when it is whole, and is for its owner's eyes only. `stopped` is asked now and then.
+    Raises StoreError, also when it was stopped."""
     if not database.exists():
         raise StoreError(f"there is no database {database} to back up")
     if to.exists() and not overwrite:
@@ -52,10 +63,10 @@ def back_up(database: Path, to: Path, overwrite: bool, schema: str = MEMORY) -> 
             with closing(_open(database)) as source, closing(sqlite3.connect(part)) as copy:
                 source.execute("BEGIN")  # one moment, although it is copied piece by piece
                 source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-                source.backup(copy, pages=PAGES, sleep=0)
+                source.backup(copy, pages=PAGES, sleep=0, progress=lambda *_: _go_on(stopped))
                 source.rollback()
                 copy.execute("PRAGMA journal_mode = DELETE")
-            found = look_into(part, schema)
+            found = look_into(part, schema, stopped)
             _sync(part)
             part.replace(to)
             _sync(to.parent)
@@ -64,11 +75,17 @@ def back_up(database: Path, to: Path, overwrite: bool, schema: str = MEMORY) -> 
     return Backup(to, found.bytes, found.photos)
 
 
-def look_into(path: Path, schema: str = MEMORY) -> Backup:
+def _go_on(stopped: Callable[[], bool]) -> None:
+    if stopped():
+        raise InterruptedError("stopped")
+
+
+def look_into(path: Path, schema: str = MEMORY, stopped: Callable[[], bool] = never) -> Backup:
     """Prove that a file is a whole database of that schema. Raises StoreError."""
     if not path.is_file():
         raise StoreError(f"there is no file {path}")
     with _translated(path, "read"), closing(_open(path)) as db:
+        db.set_progress_handler(stopped, 100_000)
         (version,) = db.execute("PRAGMA user_version").fetchone()
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
         if not version or _OWN_TABLE[schema] not in tables:
@@ -189,14 +206,19 @@ def _forget_again(copy: Path, old: Path) -> None:
             posts = db.execute("SELECT id, group_id, channel, message FROM posts").fetchall()
             gone = [(i,) for i, group, *where in posts if (group, digest(salt, *where)) in digests]
             db.executemany("DELETE FROM posts WHERE id = ?", gone)
-            replies = db.execute(
-                "SELECT replies.id, posts.group_id, channel, replies.message FROM replies"
-                " JOIN photos ON photos.id = photo_id JOIN posts ON posts.id = post_id"
-            ).fetchall()
-            said = [
-                (i,) for i, group, *where in replies if (group, digest(salt, *where)) in digests
-            ]
-            db.executemany("DELETE FROM replies WHERE id = ?", said)
+            for reply, group, *where in _replies(db):
+                if (group, digest(salt, *where)) in digests:
+                    db.execute("DELETE FROM replies WHERE id = ?", (reply,))
+
+
+def _replies(db: sqlite3.Connection) -> list[tuple[int, int, str, str]]:
+    """(id, group, channel, message) of all; none in a copy that is older than replies."""
+    with suppress(sqlite3.OperationalError):
+        return db.execute(
+            "SELECT replies.id, posts.group_id, channel, replies.message FROM replies"
+            " JOIN photos ON photos.id = photo_id JOIN posts ON posts.id = post_id"
+        ).fetchall()
+    return []
 
 
 def _newest(schema: str) -> int:

@@ -1,4 +1,4 @@
-"""One SQLite file through aiosqlite: WAL, one writer, numbered migrations."""
+"""One SQLite file through aiosqlite: WAL, one writer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import aiosqlite
 
 from bot.errors import StoreError
 from storage.trouble import FOREIGN, damage, trouble
+from storage.upgrade import upgrade
 
 BUSY_SECONDS = 30
 """How long a writer waits for another process that writes."""
@@ -27,9 +27,16 @@ PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "sec
 class Database:
     """Two connections to one file: reads never wait for writes (WAL), writes queue up."""
 
-    def __init__(self, path: str | Path, schema: str) -> None:
-        """`schema` names the package that holds the numbered migrations."""
+    def __init__(
+        self,
+        path: str | Path,
+        schema: str,
+        refused: Callable[[StoreError], None] = lambda error: None,
+    ) -> None:
+        """`schema` names the package that holds the numbered migrations; `refused` is told of
+        everything that the file can't do, in whatever thread that is."""
         self.path = Path(path)
+        self._refused = refused
         self._schema = schema
         self._lock = asyncio.Lock()
         self._writer: aiosqlite.Connection | None = None
@@ -40,7 +47,7 @@ class Database:
         try:
             await asyncio.to_thread(_make_private, self.path)
             self._writer = await self._connect()
-            await self._migrate(self._writer)
+            await upgrade(self._writer, self.path, self._schema)
             self._reader = await self._connect()
             await self._reader.execute("PRAGMA query_only = ON")
         except FOREIGN as error:
@@ -79,7 +86,13 @@ class Database:
                         await self._writer.execute("ROLLBACK")
                     raise
             except FOREIGN as error:
-                raise trouble(self.path, "written", error) from error
+                raise self.trouble("written", error) from error
+
+    def trouble(self, what: str, error: Exception) -> StoreError:
+        """What to raise instead of a foreign error. `what`: read or written."""
+        told = trouble(self.path, what, error)
+        self._refused(told)
+        return told
 
     async def alone(self, statement: str) -> list[Any]:
         """Run what SQLite runs outside of transactions only, e.g. VACUUM; its rows. Whoever stops
@@ -94,7 +107,7 @@ class Database:
                 await asyncio.gather(work, return_exceptions=True)
                 raise
             except FOREIGN as error:
-                raise trouble(self.path, "written", error) from error
+                raise self.trouble("written", error) from error
 
     async def prove_sound(self, seconds: float) -> bool:
         """Look whether the file's structure is whole, table by table, the smallest first; whether
@@ -133,7 +146,7 @@ class Database:
         try:
             yield self._reader
         except FOREIGN as error:
-            raise trouble(self.path, "read", error) from error
+            raise self.trouble("read", error) from error
 
     async def _connect(self) -> aiosqlite.Connection:
         db = await aiosqlite.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -144,33 +157,6 @@ class Database:
             await db.close()  # its thread would keep the process from ending
             raise
         return db
-
-    async def _migrate(self, db: aiosqlite.Connection) -> None:
-        steps = sorted(
-            (int(file.name.partition("_")[0]), file)
-            for file in resources.files(self._schema).iterdir()
-            if file.name.endswith(".sql")
-        )
-        for number, file in steps:
-            await db.execute("BEGIN IMMEDIATE")
-            try:
-                async with db.execute("PRAGMA user_version") as cursor:
-                    row = await cursor.fetchone()
-                assert row is not None
-                if row[0] > steps[-1][0]:
-                    raise StoreError(
-                        f"the database {self.path} was written by a newer version of this program "
-                        f"(schema {row[0]}, this one knows {steps[-1][0]}): update the program"
-                    )
-                if row[0] < number:
-                    for statement in _statements(file.read_text(encoding="utf-8")):
-                        await db.execute(statement)
-                    await db.execute(f"PRAGMA user_version = {number}")
-                await db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # see `write`
-                    await db.execute("ROLLBACK")
-                raise
 
 
 def _make_private(path: Path) -> None:
@@ -194,15 +180,3 @@ async def _problem(db: aiosqlite.Connection, table: str) -> str | None:
         if problem is None:
             return None
     return problem
-
-
-def _statements(script: str) -> list[str]:
-    """Split a script; `executescript` would commit the transaction that guards it."""
-    found: list[str] = []
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            found.append(pending)
-            pending = ""
-    return found

@@ -141,6 +141,16 @@ class SqliteGroups:
                 (name, text, group),
             )
 
+    async def noted(self, name: str) -> dict[str, str]:
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                "SELECT groups.key, value FROM notes JOIN groups ON groups.id = group_id"
+                " WHERE notes.name = ? AND left_at IS NULL ORDER BY groups.key",
+                (name,),
+            )
+        return {str(group): str(text) for group, text in found}
+
     async def resolve(self, name: str) -> str:
         async with self._db.read() as db:
             known = await rows(db, "SELECT key, name FROM groups ORDER BY key")

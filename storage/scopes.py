@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
+from datetime import datetime
 
 from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.connection import Database
@@ -46,3 +48,21 @@ class SqliteScopes:
                 ),
             )
         return int(total), [int(photo) for (photo,) in found]
+
+    async def anniversaries(
+        self, groups: Collection[str], audience: Audience, days: Collection[tuple[int, int]]
+    ) -> list[tuple[int, datetime]]:
+        # Moments are kept as ISO 8601 in UTC: 2024-02-29T…
+        wanted = json.dumps([f"{month:02}-{day:02}" for month, day in days])
+        async with self._db.read() as db:
+            found = await rows(
+                db,
+                *Scope(groups, audience).select(
+                    "photos.id, posts.posted_at",
+                    "",
+                    "AND NOT posts.spoiler AND substr(posts.posted_at, 6, 5) IN"
+                    " (SELECT value FROM json_each(?))",
+                    [wanted],
+                ),
+            )
+        return [(int(photo), datetime.fromisoformat(at)) for photo, at in found]

@@ -194,7 +194,7 @@ class Searcher:
                     kind = _kind(db, model, cohort)
                     yield View(db, self._rolls, held, ids, kind, self._scanning, self._threads)
         except sqlite3.Error as error:
-            raise StoreError(f"the database {self._db.path} can't be read: {error}") from error
+            raise self._db.trouble("read", error) from error
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

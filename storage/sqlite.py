@@ -13,6 +13,7 @@ from typing import Self
 import aiosqlite
 
 from bot.candidates import Background, Candidates, Look, Meant
+from bot.errors import StoreError
 from bot.photos import (
     ALL,
     AT_FIRST,
@@ -25,7 +26,9 @@ from bot.photos import (
     Remembered,
     StoredPhoto,
     Task,
+    Totals,
     Vector,
+    Waiting,
 )
 from bot.words import fold
 from storage.answers import SqliteAnswers
@@ -34,7 +37,7 @@ from storage.connection import Database
 from storage.fingerprints import looks_of, save_fingerprints
 from storage.forgotten import forbid, is_forbidden, refuses
 from storage.groups import UPSERT, SqliteGroups
-from storage.jobs import Turns
+from storage.jobs import Turns, waiting
 from storage.models import SqliteModels, number_of
 from storage.names import SqliteNames
 from storage.people import SqlitePeople
@@ -68,8 +71,9 @@ class SqliteStore:
         path: str | Path,
         clock: Callable[[], float] = time.time,
         cache_megabytes: int = CACHE_MEGABYTES,
+        refused: Callable[[StoreError], None] = lambda error: None,
     ) -> None:
-        self._db = Database(path, "storage.schema")
+        self._db = Database(path, "storage.schema", refused)
         self._searcher = Searcher(self._db, cache_megabytes)
         self._clock = clock
         self._turns = Turns()
@@ -375,6 +379,22 @@ class SqliteStore:
                 (json.dumps(list(photos)), self._clock() + SOON),
             )
         return dict.fromkeys(Task, 0) | {Task(task): count for task, count in found}
+
+    async def waiting(self) -> dict[Task, Waiting]:
+        async with self._db.read() as db:
+            return await waiting(db, self._clock())
+
+    async def totals(self) -> Totals:
+        async with self._db.read() as db:
+            found = await row(
+                db,
+                "SELECT (SELECT count(*) FROM photos),"
+                " (SELECT count(*) FROM photos WHERE refused IS NOT NULL),"
+                " (SELECT count(*) FROM groups WHERE left_at IS NULL)",
+            )
+        assert found is not None
+        photos, refused, groups = found
+        return Totals(photos - refused, refused, groups)
 
 
 async def _look_again(db: aiosqlite.Connection, photo: int) -> None:

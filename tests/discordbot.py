@@ -220,6 +220,7 @@ async def bot_process(
         env={
             **kept,
             "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
             "MODEL": "starter",
             "DISCORD_TOKEN": world.token,
             "DISCORD_API_URL": url,

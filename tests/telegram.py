@@ -187,6 +187,7 @@ async def bot_process(folder: Path, api: Api, **settings: str) -> AsyncIterator[
         env={
             **kept,
             "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
             "MODEL": "starter",
             "TELEGRAM_TOKEN": api.state.token,
             "TELEGRAM_API_URL": api.url,

@@ -20,7 +20,7 @@ ONLY_IN = {
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
     | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"}
-    | {"storage/backlog.py"},
+    | {"storage/backlog.py", "storage/upgrade.py"},
     "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
@@ -29,6 +29,10 @@ ONLY_IN = {
     | {"adapters/web_overview.py", "adapters/web_failures.py", "adapters/web_wall.py"},
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
+    "tzlocal": {"bot/zones.py"},
+    "prometheus_client": {"adapters/prometheus.py"},
+    "structlog": {"bot/logs.py"},
+    "h11": {"adapters/monitoring.py"},
 }
 WIRING = {
     "bot/app.py",
@@ -52,6 +56,11 @@ FROM_THE_CORE = {
     "bot.decoder",
     "bot.settings",
     "bot.starter",
+    "bot.stats",
+    "bot.zones",
+    "bot.health",
+    "bot.metrics",
+    "bot.model_state",
 }
 
 
@@ -85,7 +94,8 @@ def test_help_needs_nothing_heavy() -> None:
     code = (
         "import sys; from bot.__main__ import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "print([m for m in ('torch','open_clip','nicegui','discord','telegram') "
+        "print([m for m in ('torch','open_clip','nicegui','discord','telegram','structlog',"
+        "'prometheus_client') "
         "if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -95,7 +105,8 @@ def test_help_needs_nothing_heavy() -> None:
 def test_status_needs_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from bot.__main__ import main\n"
-        "main(['status'])\nprint([m for m in ('torch','open_clip','nicegui') if m in sys.modules])"
+        "main(['status'])\n"
+        "print([m for m in ('torch','open_clip','nicegui','structlog') if m in sys.modules])"
     )
     model = tmp_path / "model"
     environment = {"PYTHONPATH": str(ROOT), "MODEL": f"local-dir:{model}", "PATH": ""}

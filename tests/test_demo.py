@@ -94,6 +94,7 @@ async def test_the_demo_finds_the_birthday_cakes(tmp_path: Path) -> None:
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
             "MODEL": "starter",
             "DATABASE_URL": "sqlite:///data/demo/shoebox.db",
         },

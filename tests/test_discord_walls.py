@@ -20,8 +20,11 @@ from simcord.backend.errors import BackendError, SetupError
 from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
+from adapters.discord.posts import place_of
+from bot.memories import SET, Mornings
 from tests.discord import ChannelType, Scene, Shown, scene
 from tests.pictures import photo
+from tests.test_discord_memories import MORNING, by_bot, morning
 
 SERVERS = int(os.environ.get("WALLS", "4"))
 SEED = 20261124
@@ -200,6 +203,23 @@ async def test_in_private_everything_is_searched_that_the_asker_may_read(tmp_pat
                 assert found == min(3, 2 * readable)
                 told = Shown.of((await who.slash(room, "stats")).response).text
                 assert (f"**{2 * readable} photos**" in told) == (readable > 0), told
+                assert (f"1. ann: {2 * readable} photos" in told) == (readable > 0), told
+
+
+async def test_no_memory_shows_what_somebody_in_the_room_may_not_see(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        server, shown = await build(at, SEED), 0
+        async with at.store._db.write() as db:
+            then = MORNING.replace(year=2030).isoformat()
+            await db.execute("UPDATE posts SET posted_at = ?", (then,))
+        for n, room in enumerate(server.channels, start=1):
+            known = at.session._client.get_channel(room.id)
+            chosen = Mornings(place_of(known).key, "Europe/Berlin")
+            await at.store.groups.take_note(at.group, SET, chosen.text())
+            await morning(at, MORNING.replace(year=2030 + n))
+            for found in by_bot(at, room):
+                shown += check(server, room, at.ann, found, private=False)
+        assert shown > 0
 
 
 async def test_the_owners_page_shows_what_the_owner_may_read(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.redaction import HIDDEN, RedactingFormatter, Redactor
+from bot.logs import HUMAN, JSON, Lines
+from bot.redaction import HIDDEN, Redactor
 from bot.settings import Settings
 from tests.test_architecture import ROOT, SOURCES
 from tests.test_backup import free_port
@@ -75,6 +76,7 @@ def said(folder: Path, command: str, url: str, until: tuple[str, ...] = ()) -> s
         env={
             **kept,
             "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
             "PYTHONASYNCIODEBUG": "1",
             "MODEL": "starter",
             "LOG_LEVEL": "DEBUG",
@@ -138,9 +140,10 @@ def test_a_secret_in_an_error_of_whatever_kind_is_hidden() -> None:
         raise ValueError(f"url /bot{TELEGRAM}/x")
     except ValueError:
         record.exc_info = sys.exc_info()
-    shown = RedactingFormatter(redact, "%(message)s").format(record)
-    assert "Traceback" in shown
-    assert PARTS[0] not in shown
+    for form in (HUMAN, JSON):
+        shown = Lines(redact, form).format(record)
+        assert "Traceback" in shown
+        assert PARTS[0] not in shown
 
 
 def test_what_nobody_caught_is_shown_without_secrets(tmp_path: Path) -> None:

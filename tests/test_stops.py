@@ -68,7 +68,13 @@ def started(folder: Path, *arguments: str, **settings: str) -> Iterator[subproce
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", *arguments],
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(ROOT), "WEB_PORT": free_port(), **settings},
+        env={
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
+            "WEB_PORT": free_port(),
+            **settings,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -210,7 +210,7 @@ async def test_commands_are_offered_where_they_work(tmp_path: Path) -> None:
         assert offered == {
             "all_group_chats": [
                 *("find", "similar", "name", "names", "unname", "which"),
-                *("forget", "optout", "language", "stats", "help"),
+                *("forget", "optout", "language", "memories", "stats", "help"),
             ],
             "all_private_chats": [
                 *("find", "similar", "names", "which", "optout", "stats", "help")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adapters.telegram import text
 from bot.answers import Hit, Signal
 from bot.photos import GroupStatus, PhotoRef, Post, Refusal, StoredPhoto
+from bot.stats import Poster, Stats
 from tests.standins.telegram.rules import entities_of, parse_html
 
 NASTY = st.text(
@@ -109,11 +110,21 @@ def test_our_own_words_are_what_telegram_takes() -> None:
 
 def test_stats_are_told_in_words() -> None:
     none = "I don't remember any photos of this group yet."
-    assert text.stats(None) == text.stats(GroupStatus("g", "", 0, 0, 0, ())) == none
+    assert text.stats(None) == text.stats(Stats(GroupStatus("g", "", 0, 0, 0, ()))) == none
     one = GroupStatus("g", "", 1, 0, 0, ())
-    assert text.stats(one) == "I remember <b>1 photo</b> of this group."
+    assert text.stats(Stats(one)) == "I remember <b>1 photo</b> of this group."
     many = GroupStatus("g", "", 1234, 2, 5, (Refusal(1, "a", "b"),))
-    assert text.stats(many) == (
+    assert text.stats(Stats(many)) == (
         "I remember <b>1,234 photos</b> of this group; 5 of them I am still looking at; "
         "1 file could not be read."
     )
+    hostile = Stats(one, "no <b>model</b>", (Poster("@all <b>#x</b>\n/forget", 9), Poster("", 1)))
+    shown, entities = parse_html(text.stats(hostile))
+    assert [each["type"] for each in entities] == ["bold", "italic"], "of ours alone"
+    assert shown.splitlines()[1:] == [
+        f"1. @{text.JOINER}all <b>#{text.JOINER}x</{text.JOINER}b> /{text.JOINER}forget: 9 photos",
+        "2. somebody: 1 photo",
+        f"no <b>model</{text.JOINER}b>",
+    ]
+    longest = Stats(many, "x" * 5000, (Poster("😀" * 99, 123_456),) * 5)
+    assert text.length(text.stats(longest)) <= text.MOST_CAPTION

@@ -18,9 +18,10 @@ from bot import terminal
 from bot.answers import Answer, Hit, Share, Signal, Verdict
 from bot.app import Check
 from bot.catalog import Entry, Line
+from bot.logs import HUMAN, JSON, Lines
 from bot.models import ModelPresence, Presence
 from bot.photos import GroupStatus, Model, Name, PhotoRef, Post, Refusal, StoredPhoto
-from bot.redaction import RedactingFormatter, Redactor
+from bot.redaction import Redactor
 from bot.report import Status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,11 +70,11 @@ def test_nothing_that_is_printed_moves_the_cursor(words: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(hostile)
 def test_a_line_of_the_log_is_one_line(words: str) -> None:
-    formatter = RedactingFormatter(Redactor(), "%(levelname)s %(message)s")
+    formatter = Lines(Redactor(), HUMAN)
     record = logging.LogRecord("x", logging.INFO, "x", 1, "met %s", (words,), None)
     line = formatter.format(record)
     only_text(line)
-    assert line.startswith("INFO met ")
+    assert " INFO    met " in line
     assert "\n" not in line
     try:
         raise ValueError(words)
@@ -83,3 +84,10 @@ def test_a_line_of_the_log_is_one_line(words: str) -> None:
     told = formatter.format(record)
     only_text(told)
     assert "Traceback" in told
+    program = Lines(Redactor(), JSON).format(record)
+    assert program.isascii()
+    only_text(program)
+    assert "\n" not in program
+    said = json.loads(program)
+    only_text(said["event"] + said["exception"])
+    assert said["level"] == "info"

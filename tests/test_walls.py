@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,11 +29,14 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 from adapters.wording import in_numbers
 from bot.answers import Answer, Hit
 from bot.errors import AnswerGone
+from bot.memories import SET, Memories, Mornings
 from bot.photos import EVERYONE, Audience, Query
+from bot.ports import Recall
 from tests.walled import (
     CHANNELS,
     GROUPS,
     PEOPLE,
+    START,
     WORDS,
     Box,
     Event,
@@ -166,11 +170,32 @@ async def everything_told(
     for group in asking.groups:
         for status in await memory.groups.status(group, asking.audience):
             found.append((status.name, in_numbers(status, "{photos}", "none")))
+        found.append(await memory.tallies.months([group], asking.audience))
+        found.append(await memory.tallies.posters([group], asking.audience, 5))
+        found.append(await memories_told(at, group, asking.audience))
         for giver in (asking.asker, None):
             for name in (*SHARED, "nobody"):
                 found.append(await memory.names.take_back(group, asking.audience, name, giver))
     found += [await memory.names.of(asking.groups, asking.audience)]
     return found
+
+
+async def memories_told(at: Box, group: str, audience: Audience) -> object:
+    """What a morning shows to such readers, of all that was posted on its day."""
+    told_: list[object] = []
+
+    class Chat:
+        platform = group.partition(":")[0]
+
+        async def remind(self, group: str, place: str, recall: Recall) -> None:
+            answer = await recall(audience)
+            told_.append(answer and all_told(answer))
+
+    await at.store.groups.take_note(group, SET, Mornings("", "UTC").text())
+    morning = (START + timedelta(days=1)).replace(year=START.year + 4, hour=9)
+    await Memories(at.store, at.memory.model, lambda: morning).round([Chat()])
+    assert len(told_) == 1
+    return told_
 
 
 @settings(max_examples=WORLDS, deadline=None, suppress_health_check=[HealthCheck.too_slow])

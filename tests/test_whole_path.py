@@ -44,7 +44,14 @@ async def running_bot(
         "bot",
         *command,
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(ROOT), "WEB_PORT": str(port), "MODEL": model, **settings},
+        env={
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "METRICS_PORT": "0",
+            "WEB_PORT": str(port),
+            "MODEL": model,
+            **settings,
+        },
         stderr=asyncio.subprocess.PIPE,
     )
     assert bot.stderr is not None

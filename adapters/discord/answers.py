@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from discord import ButtonStyle, Interaction, MediaGalleryItem
+from discord.abc import Messageable
 from discord.ui import ActionRow, Button, LayoutView, MediaGallery, TextDisplay
 
 from adapters.discord import text
@@ -35,6 +36,20 @@ class Answers:
         self, interaction: Interaction, answer: Answer, private: bool, said: str = ""
     ) -> None:
         """Follow up a deferred interaction. `said` stands before the answer, as markup."""
+        shown, more = await self._still_there(answer)
+        words = said + _sentence(answer, shown, private)
+        view = _view(answer, words, shown, more, private)
+        await interaction.followup.send(view=view, ephemeral=private)
+
+    async def post(self, channel: Messageable, answer: Answer) -> None:
+        """Show what nobody asked for, as far as it is still there; else nothing."""
+        shown, more = await self._still_there(answer)
+        if shown:
+            words = text.plain(answer.sentence, 300)
+            await channel.send(view=_view(answer, words, shown, more, private=False))
+
+    async def _still_there(self, answer: Answer) -> tuple[list[Shown], bool]:
+        """What can be shown of an answer, and whether there is more of it."""
         waiting = [*answer.hits, *answer.spare]
         shown: list[Shown] = []
         while waiting and len(shown) < len(answer.hits):
@@ -42,8 +57,7 @@ class Answers:
             fresh, waiting = waiting[:room], waiting[room:]
             found = await asyncio.gather(*(self._left_of(hit) for hit in fresh))
             shown += [each for each in found if each is not None]
-        view = _view(answer, shown, bool(waiting or answer.rest), private, said)
-        await interaction.followup.send(view=view, ephemeral=private)
+        return shown, bool(waiting or answer.rest)
 
     async def _left_of(self, hit: Hit | None) -> Shown | None:
         """The hit, or the first of its copies, that can be shown, and where it is to be had."""
@@ -71,11 +85,11 @@ class Answers:
 
 
 def _view(
-    answer: Answer, shown: Sequence[Shown], more: bool, private: bool, said: str
+    answer: Answer, words: str, shown: Sequence[Shown], more: bool, private: bool
 ) -> LayoutView:
     """The message's layout (https://docs.discord.com/developers/components/reference)."""
     view = LayoutView(timeout=None)
-    view.add_item(TextDisplay(said + _sentence(answer, shown, private)))
+    view.add_item(TextDisplay(words))
     if shown:
         gallery = MediaGallery[LayoutView](*(_item(*each) for each in shown))
         view.add_item(gallery)

@@ -23,6 +23,7 @@ from adapters.discord.guarding import guarded
 from adapters.discord.guilds import Guilds
 from adapters.discord.history import History
 from adapters.discord.inbox import Inbox
+from adapters.discord.memories import Memories
 from adapters.discord.missed import Missed
 from adapters.discord.pictures import pictures_in
 from adapters.discord.places import PLATFORM, Place, group_id
@@ -44,6 +45,7 @@ from bot.errors import FetchFailed, TokenRefused
 from bot.language import to_say
 from bot.memory import PhotoMemory
 from bot.photos import Group, PhotoRef, StoredPhoto
+from bot.ports import Recall
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,11 @@ class DiscordChat:
         self._trouble = Trouble("Discord")
         self._session: Session | None = None
 
+    @property
+    def up(self) -> bool:
+        """Whether events come in. A cut that is mended at once doesn't count."""
+        return self._session is not None and self._session.hears and not self._trouble.told
+
     async def __aenter__(self) -> Self:
         """Nothing is asked of Discord yet: it may be out of reach, and photos wait."""
         return self
@@ -92,6 +99,11 @@ class DiscordChat:
     async def is_posted(self, photo: StoredPhoto) -> bool:
         """See LiveChat. Discord tells what is deleted, and fetching finds out the rest."""
         return self._session is not None
+
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """(see Reminder)"""
+        if self._session is not None:
+            await self._session.remind(group, place, recall)
 
     async def serve(self) -> None:
         """Take part in guilds until cancelled. Raises TokenRefused."""
@@ -187,10 +199,11 @@ class Session:
         self.rooms = rooms = Rooms(memory, client)
         answers = Answers(memory, self.files)
         forgetting = Forgetting(memory, self._erase)
+        self._memories = Memories(memory, client, answers)
         self._buttons = Buttons(memory, rooms, answers, forgetting)
         offer(
             client.tree,
-            Commands(memory, rooms, answers, self.files, forgetting, self._history),
+            Commands(memory, rooms, answers, self.files, forgetting, self._history, self._memories),
         )
         self._guilds = Guilds(memory, client, client.tree, chosen.grace_days, sees)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -211,6 +224,11 @@ class Session:
         await self._inbox.close()
         await self._missed.close()
         await self._downloader.close()
+
+    @property
+    def hears(self) -> bool:
+        """Whether Discord has told of all guilds, and the connection is not given up."""
+        return self._client.is_ready() and not self._client.is_closed()
 
     # --- what is told; each is taken in once everything before it in its guild was
 
@@ -290,6 +308,10 @@ class Session:
         client = self._client
         log.info("Discord: %s is here, in %d servers", client.user, len(client.guilds))
         log.info("Discord: invite it with %s", invitation(client))
+
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """(see Reminder)"""
+        await self._memories.remind(group, place, recall)
 
     async def pressed(self, interaction: Interaction) -> None:
         await guarded(interaction, self._buttons.pressed(interaction))

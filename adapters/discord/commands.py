@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from adapters.discord.files import Files
 from adapters.discord.forgetting import Forgetting
 from adapters.discord.guarding import guarded
 from adapters.discord.history import History
+from adapters.discord.memories import Memories, offer_zones
 from adapters.discord.names import LONGEST_NAME, LONGEST_OPTIONS, Names
 from adapters.discord.originals import Original
 from adapters.discord.pictures import picture_of, pictures_in
@@ -76,6 +78,7 @@ class Commands:
         files: Files,
         forgetting: Forgetting,
         history: History,
+        memories: Memories,
     ) -> None:
         self._memory = memory
         self._rooms = rooms
@@ -83,6 +86,7 @@ class Commands:
         self._files = files
         self.forgetting = forgetting
         self.history = history
+        self.memories = memories
         self.names = Names(memory, rooms, files)
 
     async def find(
@@ -158,9 +162,12 @@ class Commands:
         """Of the photos that they may see, as in an answer to them alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         query = await self._rooms.query(interaction, private=True)
-        status = await self._memory.groups.status(query.groups[0], query.audience)
-        words = text.stats(status[0] if status else None)
-        await interaction.followup.send(words, ephemeral=True)
+        found = await self._memory.stats(query.groups[0], query.audience, query.asker)
+        picture: dict[str, Any] = {}
+        if found is not None and found.picture is not None:
+            shown = io.BytesIO(found.picture)
+            picture = {"file": discord.File(shown, "stats.png", description=found.pictured)}
+        await interaction.followup.send(text.stats(found), ephemeral=True, **picture)
 
     async def help(self, interaction: Interaction, commands: dict[str, str]) -> None:
         told = f"{say(text.HELP, **commands)}\n{ageing(self._memory.retention)}".rstrip()
@@ -331,6 +338,33 @@ def offer(tree: Tree, commands: Commands) -> None:
     )
     async def language(interaction: Interaction, language: str) -> None:
         await guarded(interaction, commands.language(interaction, language))
+
+    async def zone_typed(interaction: Interaction, typed: str) -> list[Choice[str]]:
+        return await offer_zones(typed)
+
+    @tree.command(
+        name="memories",
+        description=to_say("Admins: show in the morning what was posted on that day years ago"),
+    )
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.describe(
+        switch=to_say("on or off; without it I say what is set"),
+        zone=to_say("Whose morning: Europe/Berlin"),
+        channel=to_say("Where to show them; else here"),
+    )
+    @app_commands.choices(switch=[Choice(name=each, value=each) for each in ("on", "off")])
+    @app_commands.autocomplete(zone=zone_typed)
+    async def memories(
+        interaction: Interaction,
+        switch: str = "",
+        zone: app_commands.Range[str, 1, MOST_WORDS] | None = None,
+        channel: app_commands.Transform[int, AnyChannel] | None = None,
+    ) -> None:
+        # Who says a time zone or a channel wants memories.
+        switch = switch or ("on" if zone or channel is not None else "")
+        choosing = commands.memories.choose(interaction, switch, zone or "", channel)
+        await guarded(interaction, choosing)
 
     @tree.command(name="stats", description=to_say("How many photos I remember of this server"))
     @app_commands.guild_only()

@@ -64,12 +64,12 @@ class Guilds:
             await self._tree.sync(guild=guild)
         except discord.Forbidden:
             log.warning(
-                "Discord: %s does not let the bot have commands: invite it again with %s",
-                guild.name,
+                "Discord, guild %s: it does not let the bot have commands: invite it again with %s",
+                guild.id,
                 invitation(self._client),
             )
         except REACH as error:
-            log.warning("Discord: %s has no new commands yet: %s", guild.name, reason(error))
+            log.warning("Discord, guild %s: no new commands yet: %s", guild.id, reason(error))
         else:
             await self._groups.take_note(group, PUSHED, self._hash)
 
@@ -110,7 +110,7 @@ class Guilds:
         try:
             await channel.send(words)
         except REACH as error:
-            log.info("Discord: no hello in %s: %s", guild.name, reason(error))
+            log.info("Discord, guild %s: no hello: %s", guild.id, reason(error))
 
 
 def _texts(payload: object) -> list[str]:

@@ -9,7 +9,8 @@ from datetime import datetime
 from adapters.wording import in_numbers, one_line
 from bot.answers import Hit, Verdict
 from bot.language import photos, say, spoken, to_say
-from bot.photos import GroupStatus, Name
+from bot.photos import Name
+from bot.stats import Stats
 
 MOST_TEXT = 4000
 """Characters of all texts of one message
@@ -46,6 +47,7 @@ Deleting the message does the same. {forget} `me`: all that you posted here.
 - *Apps → Remember this*: keeps a photo that I did not notice.
 - {history}: admins let me look through what was posted before I came.
 - {language}: admins choose which language I speak here.
+- {memories}: admins let me show in the morning what was posted on the same day years ago.
 - {stats}: how many photos I remember. {forget} `everything`: an admin empties my memory.""")
 
 GREETING = to_say("""**Hello! I remember the photos of this server.** Post them as always. Months \
@@ -112,11 +114,8 @@ def about(hit: Hit, number: int | None, snippet: int = SNIPPET) -> str:
     """Who, when, how well, why and where of a hit."""
     post = hit.photo.post
     who = plain(post.author_name, NAME) or say("somebody")
-    parts = [
-        f"**{who}**",
-        moment(post.posted_at),
-        hit.fit,
-    ]
+    parts = [f"**{who}**", moment(post.posted_at)]
+    parts += [hit.fit] if hit.fit else []
     if why := hit.besides_meaning:
         parts.append(plain(spoken().listed(why), WORDS))
     if post.link:
@@ -137,9 +136,15 @@ def lines(hits: Sequence[Hit]) -> str:
     )
 
 
-def stats(status: GroupStatus | None) -> str:
-    """A guild in numbers."""
-    return in_numbers(status, SOME, NONE)
+def stats(found: Stats | None) -> str:
+    """A guild in numbers, and who posted most, numbered as in the picture."""
+    words = in_numbers(None if found is None else found.status, SOME, NONE)
+    if found is None or not found.status.photos:
+        return words
+    lines = [words, *found.ranked(lambda name: plain(name, NAME))]
+    if found.notice:
+        lines.append(f"-# {plain(found.notice, 400)}")
+    return "\n".join(lines)
 
 
 def names(known: Sequence[Name]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputFile,
     InputMediaDocument,
     InputMediaPhoto,
     LinkPreviewOptions,
@@ -67,8 +68,25 @@ class Answers:
             reply_markup=buttons,
         )
 
-    async def show(self, place: Place, answer: Answer) -> int:
-        """The hits that are still there, spare ones for the others, then words and buttons.
+    async def picture(self, place: Place, png: bytes | None, markup: str) -> None:
+        """A picture of our own with words under it; the words alone where there is none, or where
+        a group doesn't let us send any. Raises TelegramError."""
+        if png is not None:
+            with contextlib.suppress(BadRequest):
+                await send(
+                    self._bot.send_photo,
+                    place,
+                    self._moved,
+                    photo=InputFile(png, "stats.png"),
+                    caption=markup,
+                    parse_mode=ParseMode.HTML,
+                )
+                return
+        await self.say(place, markup)
+
+    async def show(self, place: Place, answer: Answer, unasked: bool = False) -> int:
+        """The hits that are still there, spare ones for the others, then words and buttons. Of what
+        is `unasked` nobody needs to know that it is gone.
 
         Returns how many are shown. Raises TelegramError.
         """
@@ -82,9 +100,10 @@ class Answers:
                 left = await asyncio.gather(*(self._left_of(hit) for hit in fresh))
                 chosen += [hit for hit in left if hit is not None]
             shown += await self._show(place, chosen, len(shown) + 1, len(answer.hits) > 1)
-        await self.say(
-            place, _sentence(answer, shown), _buttons(answer, shown, bool(waiting or answer.rest))
-        )
+        words = text.plain(answer.sentence, text.MOST_MESSAGE // 4) if unasked else ""
+        if shown or not unasked:
+            buttons = _buttons(answer, shown, bool(waiting or answer.rest))
+            await self.say(place, words or _sentence(answer, shown), buttons)
         return len(shown)
 
     async def _show(

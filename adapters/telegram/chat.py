@@ -31,6 +31,7 @@ from adapters.telegram.groups import GROUPS, Groups
 from adapters.telegram.ids import PLATFORM, exported, group_id
 from adapters.telegram.inline import Inline
 from adapters.telegram.members import Members
+from adapters.telegram.memories import Memories
 from adapters.telegram.places import ELSEWHERE, Place
 from adapters.telegram.posts import as_post, is_from_a_bot
 from adapters.telegram.recognising import recognise
@@ -42,6 +43,7 @@ from bot.errors import FetchFailed, ShoeboxError, TokenRefused
 from bot.language import language, languages, say, to_say
 from bot.memory import PhotoMemory
 from bot.photos import PhotoRef, StoredPhoto
+from bot.ports import Recall
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +80,20 @@ class TelegramChat:
         self._answers = Answers(self._bot, memory, self._moved)
         self._members = Members(self._bot, memory.groups)
         self._groups = Groups(self._bot, memory, self._say, self._spawn, chosen.grace_days)
+        self._memories = Memories(memory, self._bot, self._answers, self._groups)
         self._inline = Inline(self._bot, memory, self._members, self._answers.media)
         self._commands: Commands | None = None
         self._buttons: Buttons | None = None
         self._connected = False
+        self._trouble = Trouble(NAME)
+        self._serving = False
         self._asked_with: deque[str] = deque(maxlen=ALBUMS)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def up(self) -> bool:
+        """Whether updates come in and can be kept."""
+        return self._serving and not self._trouble.told
 
     async def __aenter__(self) -> Self:
         """Nothing is asked of Telegram yet: it may be out of reach, and photos wait."""
@@ -114,11 +124,17 @@ class TelegramChat:
         """See LiveChat."""
         return self._connected and await self._answers.is_there(Hit(1, photo, 1.0, ()))
 
+    async def remind(self, group: str, place: str, recall: Recall) -> None:
+        """(see Reminder)"""
+        if self._connected:
+            await self._memories.remind(group, place, recall)
+
     async def serve(self) -> None:
         """Take part in groups until cancelled. Raises TokenRefused, SettingsError."""
         await self._connect()
         rounds = asyncio.create_task(self._groups.rounds())
-        updates = Updates(self._bot, self._take)
+        updates = Updates(self._bot, self._take, self._trouble)
+        self._serving = True
         try:
             if self._chosen.webhook_url:
                 from adapters.telegram.webhook import Webhook
@@ -129,12 +145,13 @@ class TelegramChat:
             else:
                 await updates.poll()
         finally:
+            self._serving = False
             rounds.cancel()
             await asyncio.gather(rounds, return_exceptions=True)
 
     async def _connect(self) -> None:
         """Find out who we are and tell Telegram what we understand; until it works."""
-        trouble = Trouble(NAME)
+        trouble = self._trouble
         while True:
             try:
                 await self._bot.initialize()

@@ -2,5 +2,5 @@
 
 KNOWN = (
     *("find", "similar", "forget", "stats", "help", "start"),
-    *("name", "names", "unname", "which", "language", "optout", "optin"),
+    *("name", "names", "unname", "which", "language", "optout", "optin", "memories"),
 )

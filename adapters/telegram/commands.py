@@ -19,6 +19,7 @@ from adapters.telegram.command_names import KNOWN
 from adapters.telegram.groups import Groups
 from adapters.telegram.ids import person_id
 from adapters.telegram.members import Members
+from adapters.telegram.memories import kept
 from adapters.telegram.names import Names
 from adapters.telegram.places import ELSEWHERE, Place
 from adapters.telegram.posts import author_of, photo_of
@@ -97,6 +98,8 @@ class Commands:
                 await self._names.which(place, message, command.words)
             case "language":
                 await self._language(place, message, command.words)
+            case "memories":
+                await self._memories(place, message, command.words)
             case "optout" | "optin":
                 await self._opt(place, message, command.name == "optout")
             case "stats":
@@ -215,6 +218,18 @@ class Commands:
             said = await self._memory.languages.choose(group, words)
             await self._answers.say(place, text.plain(said, text.MOST_MESSAGE // 4))
 
+    async def _memories(self, place: Place, message: Message, words: str) -> None:
+        """`/memories on Europe/Berlin`: what was posted on a day years ago, shown in the morning
+        in the topic where an admin says so."""
+        if place.group is None:
+            await self._answers.say(place, say(text.MEMORIES_WHERE))
+        elif words and not await self.is_admin(message):
+            await self._answers.say(place, say(text.ADMINS_ONLY))
+        else:
+            group = await self._groups.now(place.group)
+            said = await self._memory.memories.choose(group, kept(place), words)
+            await self._answers.say(place, text.plain(said, text.MOST_MESSAGE // 4))
+
     async def is_admin(self, message: Message) -> bool:
         """Whether an admin wrote this: by name, or anonymously in the group's own name."""
         if message.sender_chat is not None:
@@ -224,8 +239,10 @@ class Commands:
 
     async def _stats(self, place: Place, message: Message) -> None:
         if place.group is not None:
-            status = await self._memory.groups.status(await self._groups.now(place.group))
-            await self._answers.say(place, text.stats(status[0] if status else None))
+            here = await self._groups.now(place.group)
+            found = await self._memory.stats(here, EVERYONE, author_of(message)[0])
+            picture = None if found is None else found.picture
+            await self._answers.picture(place, picture, text.stats(found))
             return
         lines: list[str] = []
         for group in await self._members.shared(place.chat):

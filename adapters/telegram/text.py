@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from adapters.wording import in_numbers, one_line
 from bot.answers import Hit, Verdict
 from bot.language import photos, say, spoken, to_say
-from bot.photos import GroupStatus, Name
+from bot.photos import Name
+from bot.stats import Stats
 
 MOST_CAPTION = 1024
 """UTF-16 code units that Telegram allows under a photo, counted without markup."""
@@ -35,7 +36,8 @@ GROUP_COMMANDS = (
     ("forget", to_say("as a reply to a photo: forget it; /forget me: all that you posted here")),
     ("optout", to_say("I remember nothing that you post; /optin takes it back")),
     ("language", to_say("admins: which language I speak here: /language en")),
-    ("stats", to_say("how many photos are remembered here")),
+    ("memories", to_say("admins: in the morning, what was posted on that day: /memories on")),
+    ("stats", to_say("how many photos are remembered here, month by month")),
     ("help", to_say("what I do and what I keep")),
 )
 PRIVATE_COMMANDS = (
@@ -69,7 +71,9 @@ told when a message is deleted; this tells me.
 group; /optin takes it back.
 • /forget everything: an admin empties my memory of this group.
 • /language: an admin chooses which language I speak here.
-• /stats: how many photos I remember here.
+• /memories on: in the morning I show what was posted on the same day years ago. An admin says \
+so, with a time zone: /memories on Europe/Berlin
+• /stats: how many photos I remember here, month by month.
 In a private chat with me, /find searches the groups that we share.""")
 
 PRIVATE_HELP = to_say("""<b>I remember the photos of groups.</b>
@@ -111,6 +115,7 @@ FORGET_WHERE = to_say("Photos are forgotten in their group: reply to one there w
 LANGUAGE_WHERE = to_say(
     "In private I speak the language of your Telegram, if I can; admins choose one for their group."
 )
+MEMORIES_WHERE = to_say("Memories are shown in groups: an admin says /memories on there.")
 NAME_HOW = to_say("Reply to a photo with what to call what is in it: /name the goose")
 NAME_WHERE = to_say("Names are given, and taken away, in the group that uses them.")
 UNNAME_HOW = to_say("Say which name to take away: /unname the goose")
@@ -167,9 +172,16 @@ def caption(hits: Sequence[Hit], named: bool, numbers: Mapping[int, int]) -> str
     return text
 
 
-def stats(status: GroupStatus | None) -> str:
-    """A group in numbers, as HTML."""
-    return in_numbers(status, SOME, NONE)
+def stats(found: Stats | None) -> str:
+    """A group in numbers, and who posted most, numbered as in the picture that this is a caption
+    of; as HTML."""
+    words = in_numbers(None if found is None else found.status, SOME, NONE)
+    if found is None or not found.status.photos:
+        return words
+    lines = [words, *found.ranked(lambda name: plain(name, NAME))]
+    if found.notice:
+        lines.append(f"<i>{plain(found.notice, MOST_CAPTION // 3)}</i>")
+    return "\n".join(lines)
 
 
 def names(known: Sequence[Name]) -> str:

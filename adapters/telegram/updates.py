@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from adapters.telegram.bot import NAME, TelegramBot, reason, seconds_of
+from adapters.telegram.bot import TelegramBot, reason, seconds_of
 from adapters.trouble import Trouble
 from bot.errors import StoreError
 
@@ -41,13 +41,14 @@ Raw = dict[str, Any]
 class Updates:
     """Brings updates in, one after another and in order."""
 
-    def __init__(self, bot: TelegramBot, take: Take) -> None:
+    def __init__(self, bot: TelegramBot, take: Take, trouble: Trouble) -> None:
         self._bot = bot
         self._take = take
+        self.trouble = trouble
 
     async def poll(self) -> None:
         """Ask for updates until cancelled."""
-        trouble = Trouble(NAME)
+        trouble = self.trouble
         offset = 0
         try:
             while True:

@@ -18,9 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from telegram.error import TelegramError
 
-from adapters.telegram.bot import NAME, TelegramBot, reason
+from adapters.telegram.bot import TelegramBot, reason
 from adapters.telegram.updates import KINDS, Updates
-from adapters.trouble import Trouble
 from bot.errors import SettingsError, StoreError
 
 log = logging.getLogger(__name__)
@@ -101,7 +100,7 @@ class Webhook:
 
     async def _keep(self) -> None:
         """Set the webhook, and now and then look whether Telegram reaches it."""
-        trouble = Trouble(NAME)
+        trouble = self._updates.trouble
         is_set = False
         told = None
         while True:
