@@ -288,13 +288,7 @@ def by_year(months: Sequence[tuple[date, int]]) -> list[tuple[date, int]]:
 
 
 def _age(line: Line, now: datetime) -> str:
-    if not line.waiting:
-        return ""
-    return (
-        say("not known")
-        if line.since is None
-        else spoken().span((now - line.since).total_seconds())
-    )
+    return "" if line.since is None else spoken().span((now - line.since).total_seconds())
 
 
 def _empty(title: str, words: str) -> None:

@@ -17,7 +17,7 @@ class Line:
     later: int
     """How many of them did not work before and are tried again later."""
     since: datetime | None
-    """When the first of them began to wait; None: not known."""
+    """When the first of them began to wait; None: nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,15 +46,13 @@ class SqliteBacklog:
         async with self._db.read() as db:
             found = await rows(
                 db,
-                "SELECT task, count(*), sum(attempts > 0 AND due > ?), count(since), min(since)"
+                "SELECT task, count(*), sum(attempts > 0 AND due > ?), min(since)"
                 " FROM jobs GROUP BY task",
                 (self._clock(),),
             )
         by_task = {
-            Task(task): Line(
-                Task(task), waiting, later, _moment(since) if known == waiting else None
-            )
-            for task, waiting, later, known, since in found
+            Task(task): Line(Task(task), waiting, later, _moment(since))
+            for task, waiting, later, since in found
         }
         return [by_task.get(task, Line(task, 0, 0, None)) for task in Task]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 
 from bot.backlog import Failure, Kind
@@ -36,48 +34,6 @@ async def test_what_waits_is_counted_with_when_it_began(tmp_path: Path) -> None:
         now[0] += 61
         lines = {line.task: line for line in await store.backlog.lines()}
         assert lines[Task.READ].later == 0, "its time has come"
-
-
-async def test_what_waited_before_that_was_kept_has_no_age(tmp_path: Path) -> None:
-    async with SqliteStore(tmp_path / "box.db") as store:
-        await store.remember(a_post(keys="ab"))
-        db = sqlite3.connect(tmp_path / "box.db")
-        db.execute("UPDATE jobs SET since = NULL WHERE photo_id = 1")
-        db.commit()
-        db.close()
-        assert [line.since for line in await store.backlog.lines() if line.waiting] == [None] * 3
-
-
-async def test_an_older_database_gains_it(tmp_path: Path) -> None:
-    """With all that its queue held."""
-    steps = sorted(
-        each.name for each in resources.files("storage.schema").iterdir() if each.name[:1].isdigit()
-    )
-    older = [name for name in steps if name < "013"]
-    db = sqlite3.connect(tmp_path / "box.db")
-    for name in older:
-        db.executescript((resources.files("storage.schema") / name).read_text())
-    db.execute(f"PRAGMA user_version = {int(older[-1][:3])}")
-    db.execute("INSERT INTO groups (id, key, name) VALUES (1, 'local:fam', 'fam')")
-    db.execute(
-        "INSERT INTO posts (id, group_id, channel, message, author, author_name, posted_at,"
-        " caption, spoiler, protected) VALUES (1, 1, 'c', 'm', 'a', 'A',"
-        " '2024-01-01T00:00:00+00:00', '', 0, 0)"
-    )
-    db.execute(
-        "INSERT INTO photos (id, post_id, group_id, platform, key, locator, name)"
-        " VALUES (1, 1, 1, 'file', 'k', '/k', 'k.jpg')"
-    )
-    db.execute("INSERT INTO jobs (photo_id, task) VALUES (1, 'read')")
-    db.commit()
-    db.close()
-    async with SqliteStore(tmp_path / "box.db") as store:
-        (line,) = [each for each in await store.backlog.lines() if each.waiting]
-        assert (line.task, line.since) == (Task.READ, None)
-        (job,) = await store.take(Task.READ, 5, ())
-        assert job.photo == 1
-        await store.remember(a_post("2"))
-        assert len(await store.take(Task.EMBED, 5, ())) == 1
 
 
 async def test_failures_are_told_by_kind_and_get_another_chance(tmp_path: Path) -> None:
