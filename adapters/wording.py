@@ -57,6 +57,14 @@ def in_numbers(status: GroupStatus | None, some: str, none: str) -> str:
                 "{count} of them I am still looking at",
             )
         )
+    if renewed := status.waiting_renewal:
+        parts.append(
+            count(
+                renewed,
+                "{count} of them a new model has yet to see",
+                "{count} of them a new model has yet to see",
+            )
+        )
     if refused := len(status.refused):
         parts.append(
             count(refused, "{count} file could not be read", "{count} files could not be read")

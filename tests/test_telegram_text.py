@@ -114,6 +114,8 @@ def test_stats_are_told_in_words() -> None:
     one = GroupStatus("g", "", 1, 0, 0, ())
     assert text.stats(Stats(one)) == "I remember <b>1 photo</b> of this group."
     many = GroupStatus("g", "", 1234, 2, 5, (Refusal(1, "a", "b"),))
+    changing = GroupStatus("g", "", 1234, 0, 0, (), waiting_renewal=7)
+    assert "7 of them a new model has yet to see" in text.stats(Stats(changing))
     assert text.stats(Stats(many)) == (
         "I remember <b>1,234 photos</b> of this group; 5 of them I am still looking at; "
         "1 file could not be read."
