@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, Self
 
+from adapters.sight import Sight
 from adapters.telegram.ids import person_id
 from bot.memory import PhotoMemory
+from bot.photos import StoredPhoto
 from bot.ports import ChatAdapter, Reminder
 from bot.settings import Settings
 
@@ -25,6 +27,15 @@ class LiveChat(ChatAdapter, Reminder, Protocol):
 
     async def serve(self) -> None:
         """Take part until cancelled. Raises ShoeboxError when that can't work."""
+        ...
+
+    async def sights(self, user: int) -> list[Sight]:
+        """What this user may see of the groups they are in, asked of the platform now, as for an
+        answer to them alone. What it doesn't tell counts as no."""
+        ...
+
+    async def is_posted(self, photo: StoredPhoto) -> bool:
+        """Whether a photo may still be shown; one that has vanished is forgotten."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Who may talk to the web chat: right host, same origin, and the password if there is one."""
+"""Who may talk to a page of ours: right host, same origin, and the password if there is one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.requests import HTTPConnection, Request
@@ -17,7 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.hosts import host_name
-from bot.language import ENGLISH, Language, language, say, speak, spoken
+from bot.language import ENGLISH, Language, language, say, speak, spoken, to_say
 
 SESSION = 30 * 24 * 3600
 """Seconds that a login lasts."""
@@ -44,27 +46,52 @@ HEADERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a password opens."""
+
+    password: str
+    """Empty: everybody may come in."""
+    home: str = "/"
+    """The page behind it; its login lies beside it."""
+    lead: str = to_say("This chat is closed with a password.")
+    name: str = "shoebox"
+    """Of the cookie that a login leaves."""
+    session: int = SESSION
+    """Seconds that it lasts."""
+    same_site: Literal["lax", "strict"] = "lax"
+
+    @property
+    def login(self) -> str:
+        return f"{self.home.rstrip('/')}/login"
+
+    @property
+    def logout(self) -> str:
+        return f"{self.home.rstrip('/')}/logout"
+
+
 class Guard:
-    """ASGI middleware around the whole chat: pages, images, uploads and the websocket."""
+    """ASGI middleware around all that a door leads to: pages, images, uploads, the websocket."""
 
     def __init__(
         self,
         app: ASGIApp,
         hosts: frozenset[str] | None,
-        password: str,
+        door: Door,
         secret: bytes,
-        cookie: str,
+        port: int,
         clock: Callable[[], float] = time.time,
         speaks: Language | None = None,
     ) -> None:
-        """`hosts`: the names this server answers to (against DNS rebinding); None: any.
-        An empty `password` lets everybody in."""
+        """`hosts`: the names this server answers to (against DNS rebinding); None: any."""
         self.app = app
         self._hosts = hosts
-        self._password = password.encode()
-        # With the password in the key, changing it ends every session.
-        self._key = hmac.digest(secret, self._password, hashlib.sha256)
-        self._cookie = cookie
+        self._door = door
+        self._password = door.password.encode()
+        # With the password in the key, changing it ends every session; with the door, no door's
+        # ticket opens another.
+        self._key = hmac.digest(secret, door.home.encode() + b"\0" + self._password, hashlib.sha256)
+        self._cookie = f"{door.name}-{port}"
         self._clock = clock
         self._spoken = speaks or language(ENGLISH)
         self._tries = _Tries(clock)
@@ -74,8 +101,11 @@ class Guard:
             await self.app(scope, receive, send)
             return
         refused = self._refusal(HTTPConnection(scope))
-        if refused is None and scope["type"] == "http" and scope["path"] == "/login":
-            refused = await self._login(Request(scope, receive))
+        if refused is None and scope["type"] == "http":
+            if scope["path"] == self._door.login:
+                refused = await self._login(Request(scope, receive))
+            elif scope["path"] == self._door.logout:
+                refused = self._leave(Request(scope, receive))
         if refused is None:
             refused = self._login_needed(HTTPConnection(scope))
         if refused is None:
@@ -84,6 +114,10 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         else:
             await refused(scope, receive, _with_headers(send))
+
+    def knows(self, connection: HTTPConnection) -> bool:
+        """Whether this caller has come in."""
+        return not self._password or self._is_valid(connection.cookies.get(self._cookie, ""))
 
     def _refusal(self, connection: HTTPConnection) -> Response | None:
         host = connection.headers.get("host", "")
@@ -96,43 +130,55 @@ class Guard:
 
     def _login_needed(self, connection: HTTPConnection) -> Response | None:
         scope = connection.scope
-        if not self._password or self._is_valid(connection.cookies.get(self._cookie, "")):
+        if self.knows(connection):
             return None
         if scope["type"] == "http" and scope["path"] in OPEN_PATHS:
             return None
         if "text/html" in connection.headers.get("accept", ""):
-            return RedirectResponse(f"/login?next={quote(scope['path'])}", 303)
-        return PlainTextResponse("The password is needed: open / in a browser.", 401)
+            return RedirectResponse(f"{self._door.login}?next={quote(scope['path'])}", 303)
+        return PlainTextResponse(
+            f"The password is needed: open {self._door.home} in a browser.", 401
+        )
 
     async def _login(self, request: Request) -> Response:
         speak(self._spoken)
-        target = request.query_params.get("next", "/")
+        target = request.query_params.get("next", self._door.home)
         if not target.startswith("/") or target.startswith(("//", "/\\")):
-            target = "/"
+            target = self._door.home
         if not self._password:
             return RedirectResponse(target, 303)
         if request.method != "POST":
-            return _login_page(target)
+            return _login_page(self._door, target)
         who = _address(request)
         if wait := self._tries.wait(who):
             return _login_page(
-                target, say("Too many wrong tries. Wait {seconds} seconds.", seconds=wait), 429
+                self._door,
+                target,
+                say("Too many wrong tries. Wait {seconds} seconds.", seconds=wait),
+                429,
             )
         # Counted before the form is read: parallel tries must not all pass the check above.
         self._tries.failed(who)
         given = await _password_of(request)
         if not hmac.compare_digest(given, self._password):
-            return _login_page(target, say("That is not the password."), 403)
+            return _login_page(self._door, target, say("That is not the password."), 403)
         self._tries.succeeded(who)
         response = RedirectResponse(quote(target, safe="/%"), 303)
         response.set_cookie(
             self._cookie,
-            self._ticket(int(self._clock()) + SESSION),
-            max_age=SESSION,
+            self._ticket(int(self._clock()) + self._door.session),
+            max_age=self._door.session,
             httponly=True,
-            samesite="lax",
+            samesite=self._door.same_site,
             secure=request.url.scheme == "https",
         )
+        return response
+
+    def _leave(self, request: Request) -> Response:
+        """Only by a form of ours: a link to it, from wherever, shows the page behind the door."""
+        response = RedirectResponse(self._door.home, 303)
+        if request.method == "POST":
+            response.delete_cookie(self._cookie)
         return response
 
     def _ticket(self, until: int) -> str:
@@ -210,9 +256,9 @@ def _say(text: str) -> str:
     return html.escape(say(text))
 
 
-def _login_page(target: str, problem: str = "", status: int = 200) -> Response:
-    action = html.escape(f"/login?next={quote(target)}")
-    lead = _say("This chat is closed with a password.")
+def _login_page(door: Door, target: str, problem: str = "", status: int = 200) -> Response:
+    action = html.escape(f"{door.login}?next={quote(target)}")
+    lead = _say(door.lead)
     password, enter = _say("Password"), _say("Come in")
     return HTMLResponse(
         f"""<!doctype html>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import overload
 from zlib import crc32
 
 from nicegui import ui
@@ -18,6 +19,10 @@ COLOURS = 8
 OnMessage = Callable[[Message], object]
 
 
+@overload
+def tag(name: str, classes: str = "", text: None = None, **attributes: str) -> Element: ...
+@overload
+def tag(name: str, classes: str, text: str, **attributes: str) -> TextElement: ...
 def tag(name: str, classes: str = "", text: str | None = None, **attributes: str) -> Element:
     """One HTML element; `text` and attribute values may hold anything."""
     element = Element(name) if text is None else TextElement(tag=name, text=text)

@@ -25,14 +25,14 @@ from storage.chatlog import ChatLog
 MAX_JSON = 64 * 1024
 MAX_ID = 2**63
 """Above what SQLite can be asked for."""
-ASSETS = {"web.js": "text/javascript", "web.css": "text/css"}
+ASSETS = {"web.js": "text/javascript", "web.css": "text/css", "web_owner.css": "text/css"}
 SHOWN = {"cache-control": "private, max-age=3600"}
 
 _log = logging.getLogger(__name__)
 
 
-def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files: WebFiles) -> None:
-    """Add the chat's own addresses to `app`; the pages come from elsewhere."""
+def assets(app: FastAPI) -> None:
+    """What pages are drawn with."""
 
     @app.get("/shoebox/{name}")
     async def asset(name: str) -> Response:
@@ -43,6 +43,10 @@ def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files:
             media_type=ASSETS[name],
             headers={"cache-control": "no-cache"},
         )
+
+
+def routes(app: FastAPI, rooms: Rooms, memory: PhotoMemory, log: ChatLog, files: WebFiles) -> None:
+    """Add the chat's own addresses to `app`; the pages come from elsewhere."""
 
     @app.post("/upload")
     async def upload(request: Request, name: str = "", group: str = "") -> Response:

@@ -30,6 +30,7 @@ from bot.memory import PhotoMemory
 from bot.metrics import SILENT, Meter
 from bot.model_state import ModelState
 from bot.models import Presence
+from bot.pages import owners_site, web_chat
 from bot.photos import EVERYONE, Name, PhotoRef, Query
 from bot.ports import ChatAdapter, PhotoStore
 from bot.settings import Settings
@@ -128,9 +129,10 @@ async def serve(chosen: Settings) -> None:
     """Run the bot until cancelled. Raises ShoeboxError, e.g. when a token is refused."""
     async with _at_work(chosen) as (app, live, loading):
         if live:
-            await _take_part(live, loading)
+            async with owners_site(chosen, app.memory, app.decoder, live):
+                await _take_part(live, loading)
         else:
-            await _web_chat(chosen, app)
+            await web_chat(chosen, app.memory, app.decoder, app.watched)
 
 
 async def _take_part(live: Sequence[LiveChat], loading: asyncio.Task[None]) -> None:
@@ -172,7 +174,7 @@ async def demo(chosen: Settings, progress: DemoProgress) -> None:
     )
     async with _at_work(apart) as (app, _, _):
         await demo.fill(app.memory, app.decoder.preview, apart.data_folder, progress)
-        await _web_chat(apart, app, f"g/{demo.GROUP}")
+        await web_chat(apart, app.memory, app.decoder, app.watched, f"g/{demo.GROUP}")
 
 
 def _taken(chosen: Settings, lock: IndexerLock) -> StoreError:
@@ -237,29 +239,6 @@ async def _load(app: App, insist: bool) -> None:
     for encoder in filter(None, (model.encoder, model.coming)):
         with contextlib.suppress(ShoeboxError):
             await app.memory.prepare(encoder)
-
-
-async def _web_chat(chosen: Settings, app: App, page: str = "") -> None:
-    from adapters.web import WebChat
-    from storage.chatlog import ChatLog
-
-    async with (
-        ChatLog(chosen.chat_path) as chat_log,
-        WebChat(
-            app.memory,
-            chat_log,
-            app.decoder.preview,
-            chosen.data_folder,
-            chosen.web_host,
-            chosen.web_port,
-            chosen.web_password,
-        ) as chat,
-    ):
-        app.watched.append(chat)
-        log.info(
-            "no chat platform is switched on: open the local web chat at %s%s", chat.address, page
-        )
-        await chat.serve()
 
 
 async def find(

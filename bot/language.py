@@ -75,6 +75,12 @@ class Language:
 
         return format_list(list(items), locale=self._locale)
 
+    def span(self, seconds: float) -> str:
+        """3 days"""
+        from babel.dates import format_timedelta
+
+        return format_timedelta(int(seconds), locale=self._locale)
+
     @property
     def name(self) -> str:
         """As it calls itself."""

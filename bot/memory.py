@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot import names
 from bot.answers import Answer, Verdict
+from bot.backlog import Kind
 from bot.decoder import Decoder
 from bot.finding import Finder, found
 from bot.language import ENGLISH, count, say
@@ -20,6 +21,7 @@ from bot.originals import fetch
 from bot.pace import Pace
 from bot.photos import Audience, PhotoRef, Post, Query, Remembered, StoredPhoto, Task
 from bot.ports import (
+    BacklogStore,
     ChatAdapter,
     Encoder,
     GroupStore,
@@ -110,6 +112,11 @@ class PhotoMemory:
         return self._store.tallies
 
     @property
+    def backlog(self) -> BacklogStore:
+        """What waits and what did not work; to try again, see `retry`."""
+        return self._store.backlog
+
+    @property
     def stand_ins(self) -> StandInStore:
         """Imported photos whose messages can't be told by their ids alone."""
         return self._store.stand_ins
@@ -170,6 +177,19 @@ class PhotoMemory:
     async def forget(self, group: str, channel: str, message: str) -> tuple[PhotoRef, ...]:
         """Forget a post and all that was derived from it."""
         return await self._store.forget(group, channel, message)
+
+    async def retry(self, photos: Collection[int]) -> int:
+        """Try again now what did not work of these photos; of how many there was something."""
+        return self._woken(await self._store.backlog.retry(photos))
+
+    async def retry_all(self, kind: Kind) -> int:
+        """Try all of a kind again now; how many photos that are."""
+        return self._woken(await self._store.backlog.retry_all(kind))
+
+    def _woken(self, photos: int) -> int:
+        if photos:
+            self.wake()
+        return photos
 
     async def forget_person(self, group: str, person: str) -> int:
         """Forget all that somebody posted in a group; returns how many photos that were."""

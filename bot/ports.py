@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
 from bot.answers import Answer, Hit
+from bot.backlog import Failures, Kind, Line
 from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
@@ -239,6 +240,9 @@ class PhotoStore(Protocol):
     def tallies(self) -> TallyStore: ...
 
     @property
+    def backlog(self) -> BacklogStore: ...
+
+    @property
     def replies(self) -> ReplyStore: ...
 
     @property
@@ -357,6 +361,28 @@ class TallyStore(Protocol):
     ) -> list[tuple[str, str, int]]:
         """(author's id, name, photos) of the `most` who posted most, in that order; the name is the
         one that they last posted under, and may be empty."""
+        ...
+
+
+class BacklogStore(Protocol):
+    """What waits and what did not work, of all groups: for the owner of the server alone."""
+
+    async def lines(self) -> list[Line]:
+        """The line before each task."""
+        ...
+
+    async def failures(self, kinds: int, each: int) -> list[Failures]:
+        """What did not work, most frequent first and what can't be helped last: so many kinds,
+        with so many photos of each, the newest first."""
+        ...
+
+    async def retry(self, photos: Collection[int]) -> int:
+        """Make what did not work of these photos due now; of how many there was something. What
+        was given up for what it is stays so."""
+        ...
+
+    async def retry_all(self, kind: Kind) -> int:
+        """The same for all failures of a kind; how many photos that were."""
         ...
 
 

@@ -20,6 +20,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("human", "json")
 SQLITE_PREFIX = "sqlite:///"
 
+OWNER_IDS = {"discord": "OWNER_ID_DISCORD", "telegram": "OWNER_ID_TELEGRAM"}
+"""Keys that tell who the owner is, by platform."""
+
 KEYS = (
     "DISCORD_TOKEN",
     "TELEGRAM_TOKEN",
@@ -29,6 +32,9 @@ KEYS = (
     "WEB_HOST",
     "WEB_PORT",
     "WEB_PASSWORD",
+    "OWNER_PASSWORD",
+    "OWNER_ID_DISCORD",
+    "OWNER_ID_TELEGRAM",
     "LOG_LEVEL",
     "LOG_FORMAT",
     "METRICS_HOST",
@@ -62,6 +68,10 @@ class Settings:
     web_host: str = "127.0.0.1"
     web_port: int = 8080
     web_password: str = field(default="", repr=False)
+    owner_password: str = field(default="", repr=False)
+    """Opens the owner's page; empty: there is none."""
+    owner_ids: Mapping[str, int] = field(default_factory=dict)
+    """Who the owner is on chat platforms, by the platform's name."""
     log_level: str = "INFO"
     log_format: str = "human"
     metrics_host: str = "127.0.0.1"
@@ -94,7 +104,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        return self.discord_token, self.telegram_token, self.web_password
+        return self.discord_token, self.telegram_token, self.web_password, self.owner_password
 
     @property
     def database_path(self) -> Path:
@@ -155,6 +165,12 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         web_host=get("WEB_HOST", defaults.web_host),
         web_port=_port("WEB_PORT", get("WEB_PORT", str(defaults.web_port))),
         web_password=get("WEB_PASSWORD", ""),
+        owner_password=get("OWNER_PASSWORD", ""),
+        owner_ids={
+            platform: _person(key, number)
+            for platform, key in OWNER_IDS.items()
+            if (number := get(key, ""))
+        },
         log_level=_log_level(get("LOG_LEVEL", defaults.log_level)),
         log_format=_log_format(get("LOG_FORMAT", defaults.log_format)),
         metrics_host=get("METRICS_HOST", defaults.metrics_host),
@@ -186,10 +202,17 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         keep_thumbnails=_switch("KEEP_THUMBNAILS", get("KEEP_THUMBNAILS", "off")),
         indexing_mb=_megabytes("INDEXING_MB", get("INDEXING_MB", str(defaults.indexing_mb))),
     )
-    if not is_loopback(settings.web_host) and not settings.web_password:
+    chats = bool(settings.discord_token or settings.telegram_token)
+    closed = settings.web_password or (chats and settings.owner_password)  # no web chat beside them
+    if not is_loopback(settings.web_host) and not closed:
         raise SettingsError(
             f"WEB_HOST={settings.web_host} opens the web chat to the network: "
             "set WEB_PASSWORD too, or remove WEB_HOST"
+        )
+    if settings.owner_password and settings.owner_password == settings.web_password:
+        raise SettingsError(
+            "OWNER_PASSWORD is the same as WEB_PASSWORD, which everybody in the chat knows: "
+            "choose another"
         )
     return settings
 
@@ -252,6 +275,15 @@ def _switch(key: str, text: str) -> bool:
 def _days(key: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 3650:
         raise SettingsError(f"{key}={text!r}: write a number of days from 0 to 3650")
+    return int(text)
+
+
+def _person(key: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 20:
+        raise SettingsError(
+            f"{key}={text!r}: write your own user id, a number (not your name); "
+            ".env.example says where to find it"
+        )
     return int(text)
 
 

@@ -32,6 +32,7 @@ from bot.photos import (
 )
 from bot.words import fold
 from storage.answers import SqliteAnswers
+from storage.backlog import SqliteBacklog
 from storage.connection import Database
 from storage.fingerprints import looks_of, save_fingerprints
 from storage.forgotten import forbid, is_forbidden, refuses
@@ -78,6 +79,7 @@ class SqliteStore:
         self._turns = Turns()
         self.groups = SqliteGroups(self._db)
         self.answers = SqliteAnswers(self._db, clock)
+        self.backlog = SqliteBacklog(self._db, clock)
         self.scopes = SqliteScopes(self._db, self._searcher)
         self.tallies = SqliteTallies(self._db)
         self.replies = SqliteReplies(self._db)

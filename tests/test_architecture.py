@@ -20,12 +20,13 @@ ONLY_IN = {
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
     | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"}
-    | {"storage/upgrade.py"},
+    | {"storage/backlog.py", "storage/upgrade.py"},
     "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
-    "nicegui": {"adapters/web.py", "adapters/web_page.py"}
-    | {"adapters/web_window.py", "adapters/web_message.py"},
+    "nicegui": {"adapters/web_server.py", "adapters/web_page.py"}
+    | {"adapters/web_window.py", "adapters/web_message.py", "adapters/web_owner.py"}
+    | {"adapters/web_overview.py", "adapters/web_failures.py", "adapters/web_wall.py"},
     "rapidocr": {"bot/ocr.py"},
     "dateparser": {"bot/dates.py"},
     "tzlocal": {"bot/zones.py"},
@@ -33,12 +34,20 @@ ONLY_IN = {
     "structlog": {"bot/logs.py"},
     "h11": {"adapters/monitoring.py"},
 }
-WIRING = {"bot/app.py", "bot/moving.py", "bot/report.py", "bot/__main__.py", "bot/terminal.py"}
+WIRING = {
+    "bot/app.py",
+    "bot/pages.py",
+    "bot/moving.py",
+    "bot/report.py",
+    "bot/__main__.py",
+    "bot/terminal.py",
+}
 FROM_THE_CORE = {
     "bot.language",
     "bot.language_choice",
     "bot.photos",
     "bot.answers",
+    "bot.backlog",
     "bot.candidates",
     "bot.errors",
     "bot.ports",

@@ -220,3 +220,24 @@ async def test_no_memory_shows_what_somebody_in_the_room_may_not_see(tmp_path: P
             for found in by_bot(at, room):
                 shown += check(server, room, at.ann, found, private=False)
         assert shown > 0
+
+
+async def test_the_owners_page_shows_what_the_owner_may_read(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        server = await build(at, SEED)
+        keys = {
+            number: photo.post.channel
+            for photo in await at.remembered()
+            if (number := int(photo.ref.key)) in server.source
+        }
+        for who in server.members:
+            sights = await at.session.rooms.sights(who.id)
+            seen = {key for sight in sights for key in sight.audience.channels or ()}
+            readable = {
+                keys[number]
+                for number, channel in server.source.items()
+                if server.may_read(who, channel)
+            }
+            assert seen == readable, who.name
+            assert [sight.group.id for sight in sights] == ([at.group] if readable else [])
+        assert await at.session.rooms.sights(1) == [], "who isn't in it"

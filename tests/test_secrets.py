@@ -163,9 +163,15 @@ def test_what_nobody_caught_is_shown_without_secrets(tmp_path: Path) -> None:
 
 
 def test_settings_show_no_secret() -> None:
-    chosen = Settings(discord_token=DISCORD, telegram_token=TELEGRAM, web_password=PASSWORD)
+    chosen = Settings(
+        discord_token=DISCORD,
+        telegram_token=TELEGRAM,
+        web_password=PASSWORD,
+        owner_password=PASSWORD[::-1],
+    )
     assert not any(part in repr(chosen) for part in PARTS)
-    assert set(chosen.secrets) == {DISCORD, TELEGRAM, PASSWORD}
+    assert PASSWORD[::-1] not in repr(chosen)
+    assert set(chosen.secrets) == {DISCORD, TELEGRAM, PASSWORD, PASSWORD[::-1]}
 
 
 def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -43,6 +43,10 @@ def test_all_data_lies_beside_the_database() -> None:
         ({"HF_ENDPOINT": "hub"}, "HF_ENDPOINT"),
         ({"WEB_HOST": "0.0.0.0"}, "WEB_PASSWORD"),
         ({"WEB_HOST": "example.org"}, "WEB_PASSWORD"),
+        ({"WEB_HOST": "example.org", "OWNER_PASSWORD": "x"}, "WEB_PASSWORD"),
+        ({"WEB_PASSWORD": "x", "OWNER_PASSWORD": "x"}, "OWNER_PASSWORD is the same"),
+        ({"OWNER_ID_DISCORD": "@ann"}, "OWNER_ID_DISCORD='@ann'.*a number"),
+        ({"OWNER_ID_TELEGRAM": "-12"}, "OWNER_ID_TELEGRAM"),
     ],
 )
 def test_what_cannot_be_is_one_line(values: dict[str, str], words: str) -> None:
@@ -53,6 +57,15 @@ def test_what_cannot_be_is_one_line(values: dict[str, str], words: str) -> None:
 
 def test_open_to_the_network_with_a_password() -> None:
     assert from_mapping({"WEB_HOST": "0.0.0.0", "WEB_PASSWORD": "x"}).web_host == "0.0.0.0"
+    beside = {"WEB_HOST": "0.0.0.0", "OWNER_PASSWORD": "x", "TELEGRAM_TOKEN": "1:a"}
+    assert from_mapping(beside).web_host == "0.0.0.0", "there is no web chat beside a platform"
+
+
+def test_who_the_owner_is() -> None:
+    chosen = from_mapping({"OWNER_ID_DISCORD": "12", "OWNER_PASSWORD": "hush"})
+    assert chosen.owner_ids == {"discord": 12}
+    assert "hush" in chosen.secrets
+    assert "hush" not in repr(chosen)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ async def running_bot(
     port: int,
     model: str = "local-dir:/none",
     command: Sequence[str] = (),
+    **settings: str,
 ) -> AsyncIterator[tuple[str, list[str]]]:
     """The bot in a folder, without a model unless one is named; its address, what it logs."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
@@ -49,6 +50,7 @@ async def running_bot(
             "METRICS_PORT": "0",
             "WEB_PORT": str(port),
             "MODEL": model,
+            **settings,
         },
         stderr=asyncio.subprocess.PIPE,
     )

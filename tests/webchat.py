@@ -18,6 +18,7 @@ from PIL import Image
 from adapters.files import Files
 from adapters.web import WebChat
 from adapters.web_files import Preview
+from adapters.web_owner import OwnersPage
 from bot.decoder import Decoder
 from bot.images import MAX_BYTES
 from bot.memory import PhotoMemory
@@ -37,6 +38,7 @@ class Running:
     log: ChatLog
     folder: Path
     preview: Preview
+    store: SqliteStore
 
 
 @asynccontextmanager
@@ -47,6 +49,7 @@ async def running_chat(
     preview: Preview | None = None,
     language: str = "en",
     retention: timedelta | None = None,
+    owner: str = "",
 ) -> AsyncIterator[Running]:
     """Serve a chat whose data lies in `folder`."""
     model = ModelState("none", problem="There is none in this test.")
@@ -66,15 +69,18 @@ async def running_chat(
             models_folder=kept.models(),
         )
         shown = preview or decoder.preview
-        chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password)
+        page = OwnersPage(memory, decoder.preview, owner) if owner else None
+        chat = WebChat(memory, log, shown, folder, "127.0.0.1", port, password, page)
         async with chat:
             serving = asyncio.create_task(chat.serve())
             try:
-                yield Running(chat.address, memory, model, log, folder, shown)
+                yield Running(chat.address, memory, model, log, folder, shown, store)
             finally:
                 serving.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await serving
+                if page is not None:
+                    await page.close()
 
 
 def jpeg(colour: str = "red", **exif: Any) -> bytes:

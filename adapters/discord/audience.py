@@ -59,12 +59,13 @@ def everybody(guild: discord.Guild, room: Place, known: Iterable[str]) -> frozen
 
 async def one(
     member: discord.Member,
-    room: Place,
+    room: Place | None,
     known: Iterable[str],
     is_in: Callable[[int], Awaitable[bool]],
 ) -> frozenset[str]:
     """Of the channels that hold photos, those that this member may view and read the history of;
-    `is_in(thread_id)` asks Discord whether the member is in a private thread."""
+    `is_in(thread_id)` asks Discord whether the member is in a private thread.
+    `room`: where they ask, if in the guild."""
 
     @functools.cache
     def permissions(channel: int) -> discord.Permissions | None:

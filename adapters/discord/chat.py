@@ -39,11 +39,12 @@ from adapters.discord.token import (
     speak_to,
 )
 from adapters.discord.translations import Translations
+from adapters.sight import Sight
 from adapters.trouble import Trouble
 from bot.errors import FetchFailed, TokenRefused
 from bot.language import to_say
 from bot.memory import PhotoMemory
-from bot.photos import Group, PhotoRef
+from bot.photos import Group, PhotoRef, StoredPhoto
 from bot.ports import Recall
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,14 @@ class DiscordChat:
         if self._session is None:
             raise FetchFailed(to_say("Discord can't be reached yet"))
         return await self._session.files.fetch(ref)
+
+    async def sights(self, user: int) -> list[Sight]:
+        """See LiveChat."""
+        return [] if self._session is None else await self._session.rooms.sights(user)
+
+    async def is_posted(self, photo: StoredPhoto) -> bool:
+        """See LiveChat. Discord tells what is deleted, and fetching finds out the rest."""
+        return self._session is not None
 
     async def remind(self, group: str, place: str, recall: Recall) -> None:
         """(see Reminder)"""
@@ -187,7 +196,7 @@ class Session:
         self._reader = Reader(memory, self.files, self._inbox)
         self._missed = Missed(memory, self._reader)
         self._history = History(memory, self._reader, client, sees)
-        rooms = Rooms(memory, client)
+        self.rooms = rooms = Rooms(memory, client)
         answers = Answers(memory, self.files)
         forgetting = Forgetting(memory, self._erase)
         self._memories = Memories(memory, client, answers)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 
+import aiohttp
 import discord
 from discord import Interaction
 
 from adapters.discord import audience
 from adapters.discord.places import Place, group_id, person_id
 from adapters.discord.posts import place_of
+from adapters.sight import Sight
 from bot.memory import PhotoMemory
-from bot.photos import ALL, Audience, Only, PhotoRef, Query
+from bot.photos import ALL, Audience, Group, Only, PhotoRef, Query
 
 SHOWN = 3
 _MENTION = re.compile(r"<@!?(\d{1,20})>")
@@ -62,6 +65,23 @@ class Rooms:
             channels=_names(guild, seen) if words else (),
             people=tuple((at[0], person_id(int(at[1]))) for at in _MENTION.finditer(words)),
         )
+
+    async def sights(self, user: int) -> list[Sight]:
+        """What somebody may see of the guilds that they and the bot are in now."""
+        turn = asyncio.Semaphore(audience.AT_ONCE)
+
+        async def look(guild: discord.Guild) -> Sight | None:
+            async with turn:
+                try:
+                    member = await guild.fetch_member(user)
+                except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+                    return None  # what can't be told counts as no
+            known = await self._memory.channels(group_id(guild.id))
+            seen = await audience.one(member, None, known, self._is_in(member))
+            return Sight(Group(group_id(guild.id), guild.name), Audience(seen)) if seen else None
+
+        found = await asyncio.gather(*(look(guild) for guild in self._client.guilds))
+        return [sight for sight in found if sight is not None]
 
     def _is_in(self, member: discord.Member) -> Callable[[int], Awaitable[bool]]:
         async def is_in(thread: int) -> bool:

@@ -233,11 +233,11 @@ class Answers:
 
     async def _left_of(self, hit: Hit | None) -> Hit | None:
         """The hit, or the first of its copies, that is still there."""
-        while hit is not None and not await self._is_there(hit):
+        while hit is not None and not await self.is_there(hit):
             hit = hit.next
         return hit
 
-    async def _is_there(self, hit: Hit) -> bool:
+    async def is_there(self, hit: Hit) -> bool:
         """Whether a hit can be shown, as far as can be told beforehand; forget it if not."""
         ref = hit.photo.ref
         if is_imported(ref):  # that its export is away says nothing of the photo

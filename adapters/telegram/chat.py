@@ -20,6 +20,7 @@ from telegram import (
 )
 from telegram.error import ChatMigrated, InvalidToken, TelegramError
 
+from adapters.sight import Sight
 from adapters.telegram import replies, text
 from adapters.telegram.answers import Answers
 from adapters.telegram.bot import NAME, connect, is_gone, reason
@@ -31,16 +32,17 @@ from adapters.telegram.ids import PLATFORM, exported, group_id
 from adapters.telegram.inline import Inline
 from adapters.telegram.members import Members
 from adapters.telegram.memories import Memories
-from adapters.telegram.places import Place
+from adapters.telegram.places import ELSEWHERE, Place
 from adapters.telegram.posts import as_post, is_from_a_bot
 from adapters.telegram.recognising import recognise
 from adapters.telegram.token import NOT_KNOWN
 from adapters.telegram.updates import Updates
 from adapters.trouble import Trouble
+from bot.answers import Hit
 from bot.errors import FetchFailed, ShoeboxError, TokenRefused
 from bot.language import language, languages, say, to_say
 from bot.memory import PhotoMemory
-from bot.photos import PhotoRef
+from bot.photos import PhotoRef, StoredPhoto
 from bot.ports import Recall
 
 log = logging.getLogger(__name__)
@@ -111,6 +113,16 @@ class TelegramChat:
         if not self._connected:
             raise FetchFailed(to_say("Telegram can't be reached yet"))
         return await fetch(self._bot, ref)
+
+    async def sights(self, user: int) -> list[Sight]:
+        """See LiveChat."""
+        if not self._connected:
+            return []
+        return [Sight(group, ELSEWHERE) for group in await self._members.shared(user)]
+
+    async def is_posted(self, photo: StoredPhoto) -> bool:
+        """See LiveChat."""
+        return self._connected and await self._answers.is_there(Hit(1, photo, 1.0, ()))
 
     async def remind(self, group: str, place: str, recall: Recall) -> None:
         """(see Reminder)"""
