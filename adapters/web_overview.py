@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from nicegui import ui
 
 from adapters.files import LOCAL
 from adapters.web_message import tag
-from bot.backlog import Line
 from bot.errors import StoreError
-from bot.language import Language, photos, say, speak, spoken, to_say
+from bot.language import Language, photos, say, speak, to_say
 from bot.memory import PhotoMemory
-from bot.photos import EVERYONE, GroupStatus, Task
+from bot.photos import EVERYONE, GroupStatus, Task, Waiting
 
 MOST_GROUPS = 300
 """That are listed one by one."""
@@ -74,13 +73,12 @@ class Overview:
     async def look(self) -> None:
         """Show what is so now. Raises StoreError."""
         status = await self._memory.groups.status()
-        lines = await self._memory.backlog.lines()
+        waiting = await self._memory.backlog.waiting()
         self._status = status
-        now = datetime.now(UTC)
         self._draw("numbers", self._draw_numbers, status)
         self._draw("model", self._draw_model, self._state_of_the_model())
         self._draw("groups", self._draw_groups, status)
-        self._draw("queue", self._draw_queue, [(line, _age(line, now)) for line in lines])
+        self._draw("queue", self._draw_queue, self._queue_of(waiting))
         groups = [(each.group, title_of(each)) for each in status[:MOST_GROUPS]]
         self._draw("choice", self._draw_choice, groups)
         await self._draw_chart([each.group for each in status])
@@ -177,32 +175,35 @@ class Overview:
             tag("span", "hint", told)
             tag("progress", "", max=str(max(of, 1)), value=str(done), aria_label=f"{words}: {told}")
 
-    def _draw_queue(self, lines: Sequence[tuple[Line, str]]) -> None:
+    def _queue_of(self, waiting: Mapping[Task, Waiting]) -> list[tuple[str, ...]]:
+        """A row for each task that photos wait for."""
+        return [
+            (
+                say(TASKS[task]),
+                self._spoken.number(line.photos),
+                self._spoken.number(line.later),
+                self._spoken.span(line.oldest),
+            )
+            for task, line in waiting.items()
+            if line.photos
+        ]
+
+    def _draw_queue(self, lines: Sequence[tuple[str, ...]]) -> None:
         self._queue.clear()
         with self._queue:
-            if not any(line.waiting for line, _ in lines):
+            if not lines:
                 _empty(say("Nothing waits"), say("All photos have been looked at."))
                 return
             with tag("table", "list"):
+                heads = (say("Task"), say("Waiting"), say("Tried again later"), say("Longest wait"))
                 with tag("thead"), tag("tr"):
-                    for words in (
-                        say("Task"),
-                        say("Waiting"),
-                        say("Tried again later"),
-                        say("Longest wait"),
-                    ):
+                    for words in heads:
                         tag("th", "", words, scope="col")
                 with tag("tbody"):
-                    for line, age in lines:
-                        if not line.waiting:
-                            continue
+                    for task, *counts in lines:
                         with tag("tr"):
-                            tag("th", "", say(TASKS[line.task]), scope="row")
-                            for words, label in (
-                                (self._spoken.number(line.waiting), say("Waiting")),
-                                (self._spoken.number(line.later), say("Tried again later")),
-                                (age, say("Longest wait")),
-                            ):
+                            tag("th", "", task, scope="row")
+                            for words, label in zip(counts, heads[1:], strict=True):
                                 tag("td", "count", words, data_label=label)
 
     def _draw_choice(self, groups: Sequence[tuple[str, str]]) -> None:
@@ -285,10 +286,6 @@ def by_year(months: Sequence[tuple[date, int]]) -> list[tuple[date, int]]:
         year = day.replace(month=1)
         years[year] = years.get(year, 0) + number
     return sorted(years.items())
-
-
-def _age(line: Line, now: datetime) -> str:
-    return "" if line.since is None else spoken().span((now - line.since).total_seconds())
 
 
 def _empty(title: str, words: str) -> None:

@@ -1,4 +1,4 @@
-"""What is still to be done and what did not work, for the owner of the server."""
+"""What did not work, for the owner of the server."""
 
 from __future__ import annotations
 
@@ -6,18 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.photos import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The photos that wait for one task."""
-
-    task: Task
-    waiting: int
-    later: int
-    """How many of them did not work before and are tried again later."""
-    since: datetime | None
-    """When the first of them began to wait; None: nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Watch:
         totals = None
         try:
             async with asyncio.timeout(PATIENCE):
-                waiting, totals = await self._store.waiting(), await self._store.totals()
+                waiting, totals = await self._store.backlog.waiting(), await self._store.totals()
         except StoreError:
             problems.append("the database can't be read")
         except TimeoutError:

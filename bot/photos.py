@@ -39,6 +39,8 @@ class Waiting:
     oldest: float = 0.0
     """Seconds since the one that has waited longest could have been done; those that were put off
     until later don't count before then."""
+    later: int = 0
+    """How many of them did not work before and were put off."""
 
 
 @dataclass(frozen=True, slots=True)

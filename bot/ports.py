@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
 from bot.answers import Answer, Hit
-from bot.backlog import Failures, Kind, Line
+from bot.backlog import Failures, Kind
 from bot.candidates import Background, Candidates, Look, Meant
 from bot.photos import (
     ALL,
@@ -219,10 +219,6 @@ class PhotoStore(Protocol):
         """How many of these photos wait for each task and will soon be tried."""
         ...
 
-    async def waiting(self) -> dict[Task, Waiting]:
-        """What is to be done over all groups, for whoever watches over the bot."""
-        ...
-
     async def totals(self) -> Totals:
         """What there is over all groups, for whoever watches over the bot."""
         ...
@@ -367,8 +363,8 @@ class TallyStore(Protocol):
 class BacklogStore(Protocol):
     """What waits and what did not work, of all groups: for the owner of the server alone."""
 
-    async def lines(self) -> list[Line]:
-        """The line before each task."""
+    async def waiting(self) -> dict[Task, Waiting]:
+        """What is still to be done, task by task."""
         ...
 
     async def failures(self, kinds: int, each: int) -> list[Failures]:

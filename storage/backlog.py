@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import aiosqlite
 
-from bot.backlog import Failure, Failures, Kind, Line
-from bot.photos import AT_FIRST, Task
+from bot.backlog import Failure, Failures, Kind
+from bot.photos import AT_FIRST, Task, Waiting
 from storage.connection import Database
 from storage.rows import rows
 
@@ -42,19 +42,19 @@ class SqliteBacklog:
         self._db = db
         self._clock = clock
 
-    async def lines(self) -> list[Line]:
+    async def waiting(self) -> dict[Task, Waiting]:
+        now = self._clock()
         async with self._db.read() as db:
             found = await rows(
                 db,
-                "SELECT task, count(*), sum(attempts > 0 AND due > ?), min(since)"
-                " FROM jobs GROUP BY task",
-                (self._clock(),),
+                "SELECT task, count(*), min(max(since, due)) FILTER (WHERE due <= ?1),"
+                " sum(attempts > 0 AND due > ?1) FROM jobs GROUP BY task",
+                (now,),
             )
-        by_task = {
-            Task(task): Line(Task(task), waiting, later, _moment(since))
-            for task, waiting, later, since in found
+        return dict.fromkeys(Task, Waiting()) | {
+            Task(task): Waiting(photos, 0.0 if oldest is None else max(0.0, now - oldest), later)
+            for task, photos, oldest, later in found
         }
-        return [by_task.get(task, Line(task, 0, 0, None)) for task in Task]
 
     async def failures(self, kinds: int, each: int) -> list[Failures]:
         async with self._db.read() as db:

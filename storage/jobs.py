@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import aiosqlite
 
-from bot.photos import Job, PhotoRef, Task, Waiting
+from bot.photos import Job, PhotoRef, Task
 from storage.rows import rows
 
 _DUE = (
@@ -74,17 +74,3 @@ class Turns:
         if found:
             self._last[task] = found[-1][0]
         return [Job(each[0], task, PhotoRef(*each[1:5]), each[5]) for _, each in found]
-
-
-async def waiting(db: aiosqlite.Connection, now: float) -> dict[Task, Waiting]:
-    """(see PhotoStore.waiting)"""
-    found = await rows(
-        db,
-        "SELECT task, count(*), min(max(since, due)) FILTER (WHERE due <= ?) FROM jobs"
-        " GROUP BY task",
-        (now,),
-    )
-    return dict.fromkeys(Task, Waiting()) | {
-        Task(task): Waiting(photos, 0.0 if oldest is None else max(0.0, now - oldest))
-        for task, photos, oldest in found
-    }

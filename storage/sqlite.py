@@ -28,7 +28,6 @@ from bot.photos import (
     Task,
     Totals,
     Vector,
-    Waiting,
 )
 from bot.words import fold
 from storage.answers import SqliteAnswers
@@ -37,7 +36,7 @@ from storage.connection import Database
 from storage.fingerprints import looks_of, save_fingerprints
 from storage.forgotten import forbid, is_forbidden, refuses
 from storage.groups import UPSERT, SqliteGroups
-from storage.jobs import Turns, waiting
+from storage.jobs import Turns
 from storage.models import SqliteModels, number_of
 from storage.names import SqliteNames
 from storage.people import SqlitePeople
@@ -379,10 +378,6 @@ class SqliteStore:
                 (json.dumps(list(photos)), self._clock() + SOON),
             )
         return dict.fromkeys(Task, 0) | {Task(task): count for task, count in found}
-
-    async def waiting(self) -> dict[Task, Waiting]:
-        async with self._db.read() as db:
-            return await waiting(db, self._clock())
 
     async def totals(self) -> Totals:
         async with self._db.read() as db:

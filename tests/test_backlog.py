@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,26 +13,6 @@ from tests.test_store import a_post
 GONE = "the file is no longer where it was"
 AWAY = "Telegram can't be reached yet"
 NEVER = "the file is empty"
-
-
-async def test_what_waits_is_counted_with_when_it_began(tmp_path: Path) -> None:
-    now = [time.time()]
-    async with SqliteStore(tmp_path / "box.db", clock=lambda: now[0]) as store:
-        assert [(line.task, line.waiting, line.since) for line in await store.backlog.lines()] == [
-            (task, 0, None) for task in Task
-        ]
-        (photo,) = (await store.remember(a_post())).added
-        await store.remember(a_post("2", group="local:other"))
-        await store.postpone(photo, Task.READ, datetime.fromtimestamp(now[0] + 60, UTC), AWAY)
-        lines = {line.task: line for line in await store.backlog.lines()}
-        assert (lines[Task.EMBED].waiting, lines[Task.EMBED].later) == (2, 0)
-        assert (lines[Task.READ].waiting, lines[Task.READ].later) == (2, 1)
-        since = lines[Task.READ].since
-        assert since is not None
-        assert abs(since.timestamp() - now[0]) < 10
-        now[0] += 61
-        lines = {line.task: line for line in await store.backlog.lines()}
-        assert lines[Task.READ].later == 0, "its time has come"
 
 
 async def test_failures_are_told_by_kind_and_get_another_chance(tmp_path: Path) -> None:

@@ -361,22 +361,24 @@ async def test_how_long_photos_wait(tmp_path: Path) -> None:
     """What was put off until later is counted, but has not waited before then."""
     ahead = [0.0]
     async with SqliteStore(tmp_path / "box.db", lambda: time.time() + ahead[0]) as store:
-        assert await store.waiting() == dict.fromkeys(Task, Waiting())
+        assert await store.backlog.waiting() == dict.fromkeys(Task, Waiting())
         ref = PhotoRef("x", "k", "k", "n")
         post = Post("g", "c", "1", "a", "Ann", datetime(2001, 1, 1, tzinfo=UTC), (ref,), "")
         (added,) = (await store.remember(post)).added
         assert await store.totals() == Totals(1, 0, 1)
         ahead[0] = 100.0
-        waiting = await store.waiting()
+        waiting = await store.backlog.waiting()
         assert waiting[Task.READ].photos == 1
         assert 100 <= waiting[Task.READ].oldest < 130, "since it was remembered, not posted"
         until = datetime.fromtimestamp(time.time() + 1000, UTC)
         await store.postpone(added, Task.READ, until, "away")
-        assert (await store.waiting())[Task.READ] == Waiting(1, 0.0)
+        assert (await store.backlog.waiting())[Task.READ] == Waiting(1, 0.0, 1)
         ahead[0] = 1050.0
-        assert 45 <= (await store.waiting())[Task.READ].oldest < 80
+        waiting = await store.backlog.waiting()
+        assert 45 <= waiting[Task.READ].oldest < 80
+        assert waiting[Task.READ].later == 0, "its time has come"
         await store.refuse(added, "no photo", final=True)
-        assert await store.waiting() == dict.fromkeys(Task, Waiting())
+        assert await store.backlog.waiting() == dict.fromkeys(Task, Waiting())
         assert await store.totals() == Totals(0, 1, 1)
 
 
@@ -385,7 +387,7 @@ async def test_what_the_database_refuses_is_counted(tmp_path: Path) -> None:
     async with SqliteStore(tmp_path / "box.db", refused=told.append) as store:
         spoil(tmp_path / "box.db")
         with pytest.raises(StoreError) as error:
-            await store.waiting()
+            await store.backlog.waiting()
     assert told[0] is error.value
     assert Failure.of(told[0]) is Failure.STORE
 
