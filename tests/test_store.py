@@ -164,8 +164,8 @@ async def test_groups_are_walls_and_audiences_too(store: SqliteStore) -> None:
 
 
 async def test_meaning_is_the_exact_cosine(store: SqliteStore) -> None:
-    ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(3000)]
-    vectors = np.stack([a_vector(n) for n in range(3000)])
+    ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(600)]
+    vectors = np.stack([a_vector(n) for n in range(600)])
     await store.save_vectors(MODEL, ids, vectors)
     query = a_vector(99_999)
     found = await store.search(["local:fam"], EVERYONE, [], [query], MODEL, 5)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from bot.starter import fonts
-from bot.starter.concepts import concept, concepts
+from bot.starter.concepts import concept
 from bot.starter.fonts import EmojiFont
 from bot.starter.scenes import BACKDROPS, Backdrop, Painter, arrange
 
@@ -85,9 +85,11 @@ class Picture:
 def album(now: datetime) -> Iterator[Picture]:
     """All of them, oldest first, the last one yesterday. Raises NoEmojiFont."""
     font = EmojiFont(fonts.find())
-    sprites = {e: s for c in concepts() for e in c.emoji if (s := font.sprite(e)) is not None}
-    painter, rng = Painter(sprites), Random(SEED)  # noqa: S311
     lines = [line.split(";") for line in ALBUM.strip().splitlines()]
+    shown = {name.strip() for _, shows, _, _ in lines for name in shows.split(",")}
+    emoji = {each for name in shown for each in concept(name).emoji}
+    sprites = {each: s for each in emoji if (s := font.sprite(each)) is not None}
+    painter, rng = Painter(sprites), Random(SEED)  # noqa: S311
     places: dict[str, Backdrop] = {backdrop.en: backdrop for backdrop in BACKDROPS}
     for number, (author, shows, place, caption) in enumerate(lines):
         named = tuple(name.strip() for name in shows.split(","))
