@@ -10,7 +10,7 @@ run: $(VENV)/.run
 	$(BIN)/python -m bot run
 
 test: $(VENV)/.test
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 check: $(VENV)/.test
 	$(BIN)/ruff check
@@ -18,7 +18,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml bot adapters storage
 	$(BIN)/python -m tests.advisories
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Shoebox needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
