@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from http.client import HTTPConnection, HTTPException
 
@@ -10,8 +11,6 @@ from bot.settings import Settings
 
 SECONDS = 10.0
 LARGEST = 65536
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-"""Where a server that listens everywhere is reached from here."""
 
 
 def checkup(chosen: Settings) -> tuple[bool, str]:
@@ -23,7 +22,7 @@ def checkup(chosen: Settings) -> tuple[bool, str]:
         return False, f"no bot runs on {chosen.database_path}"
     where = f"{chosen.metrics_host}:{chosen.metrics_port}"
     try:
-        told = _ask(ANY.get(chosen.metrics_host, chosen.metrics_host), chosen.metrics_port)
+        told = _ask(_reached(chosen.metrics_host), chosen.metrics_port)
     except (OSError, HTTPException, ValueError) as error:
         return False, f"the bot does not answer at {where} ({type(error).__name__})"
     if str(told.get("pid")) != owner:
@@ -38,6 +37,17 @@ def checkup(chosen: Settings) -> tuple[bool, str]:
     if told.get("status") == "ok":
         return True, f"all is well{about}"
     return False, "; ".join(map(str, problems if isinstance(problems, list) else [])) + about
+
+
+def _reached(host: str) -> str:
+    """Where a server that listens there is reached from this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"
 
 
 def _ask(host: str, port: int) -> dict[str, object]:
