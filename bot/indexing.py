@@ -158,10 +158,8 @@ class Indexer:
             while True:
                 self.pulse.beat()
                 if task is Task.RENEW and await self._is_due(Task.EMBED):
-                    room = 0  # somebody posts, and goes first
-                else:
-                    room = self._room(len(ahead))
-                if room:
+                    break  # somebody posts, and goes first
+                if room := self._room(len(ahead)):
                     skip = [*ahead, *saved]
                     for job in await self._store.take(task, room, skip):
                         ahead[job.photo] = asyncio.create_task(self._prepare(job, encoder))
