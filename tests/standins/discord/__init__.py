@@ -1,6 +1,6 @@
 """A loopback Discord: people and places for a test to play, REST and gateway for a real client.
 
-simcord (https://pypi.org/project/simcord/) knows Discord's rules; here they are put behind HTTP
+simcord, a package for tests, knows Discord's rules; here they are put behind HTTP
 and a WebSocket, with links that expire, connections that break, and time that passes.
 """
 
