@@ -254,7 +254,7 @@ class Overview:
 
 def waiting_of(status: GroupStatus) -> int:
     """How many photos wait for something, at least."""
-    return max(status.waiting_embedding, status.waiting_text, status.waiting_renewal)
+    return max(status.waiting, status.waiting_renewal)
 
 
 def bars_of(status: GroupStatus) -> list[tuple[str, int]]:

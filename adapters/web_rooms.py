@@ -331,11 +331,10 @@ class Rooms:
 
     async def _stats(self, group: str) -> str:
         for status in await self._memory.groups.status(local_group(group)):
-            waiting = max(status.waiting_embedding, status.waiting_text)
             parts = [
                 say("{photos} remembered in {group}", photos=photos(status.photos), group=group)
             ]
-            if waiting:
+            if waiting := status.waiting:
                 parts.append(
                     count(
                         waiting,

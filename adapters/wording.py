@@ -49,7 +49,7 @@ def in_numbers(status: GroupStatus | None, some: str, none: str) -> str:
     if status is None or not (status.photos or status.refused):
         return say(none)
     parts = [say(some, photos=photos(status.photos))]
-    if waiting := max(status.waiting_embedding, status.waiting_text):
+    if waiting := status.waiting:
         parts.append(
             count(
                 waiting,

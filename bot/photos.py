@@ -270,3 +270,8 @@ class GroupStatus:
     """For the model that is to answer."""
     unseen: int = 0
     """Photos that this model can't see any more; their words still find them."""
+
+    @property
+    def waiting(self) -> int:
+        """Photos that are not looked at yet."""
+        return max(self.waiting_embedding, self.waiting_text)

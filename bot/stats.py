@@ -41,11 +41,6 @@ class Stats:
     """A PNG without words; None where there is nothing to draw."""
 
     @property
-    def waiting(self) -> int:
-        """Photos that are not looked at yet."""
-        return max(self.status.waiting_embedding, self.status.waiting_text)
-
-    @property
     def pictured(self) -> str:
         """What the picture shows, for those who don't see it."""
         if not self.months:
@@ -90,8 +85,8 @@ async def gather(
     posters = tuple(Poster(name, number) for _, name, number in most)
     if not months:  # they were forgotten meanwhile
         return stats
-    total = max(stats.status.photos, stats.waiting)
+    total = max(stats.status.photos, stats.status.waiting)
     picture = await asyncio.to_thread(
-        barchart.draw, months, [each.photos for each in posters], stats.waiting, total, today
+        barchart.draw, months, [each.photos for each in posters], stats.status.waiting, total, today
     )
     return Stats(stats.status, notice, posters, months, picture)

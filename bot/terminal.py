@@ -208,10 +208,8 @@ def print_status(status: Status, model: str) -> None:
     width = max(len("group"), *(len(_group_name(group)) for group in groups))
     print(f"{'group':{width}}  photos  waiting  refused")
     for group in groups:
-        waiting = max(group.waiting_embedding, group.waiting_text)
-        print(
-            f"{_group_name(group):{width}}  {group.photos:6}  {waiting:7}  {len(group.refused):7}"
-        )
+        counts = f"{group.photos:6}  {group.waiting:7}  {len(group.refused):7}"
+        print(f"{_group_name(group):{width}}  {counts}")
     for group in groups:
         if group.unseen:
             print(
@@ -262,7 +260,7 @@ def status_json(status: Status, name: str) -> str:
                     "group": group.group,
                     "name": group.name,
                     "photos": group.photos,
-                    "waiting": max(group.waiting_embedding, group.waiting_text),
+                    "waiting": group.waiting,
                     "waiting_embedding": group.waiting_embedding,
                     "waiting_text": group.waiting_text,
                     "waiting_renewal": group.waiting_renewal,

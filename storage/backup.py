@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 
 from bot.errors import StoreError
 from storage.forgotten import digest
+from storage.migrations import refuse_newer
 from storage.trouble import damage, trouble
 
 MEMORY, CHATLOG = "storage.schema", "storage.schema.chatlog"
@@ -90,12 +90,7 @@ def look_into(path: Path, schema: str = MEMORY, stopped: Callable[[], bool] = ne
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema")}
         if not version or _OWN_TABLE[schema] not in tables:
             raise StoreError(f"{path} is no backup of {_IN_WORDS[schema]}")
-        newest = _newest(schema)
-        if version > newest:
-            raise StoreError(
-                f"{path} was written by a newer version of this program (schema {version}, this "
-                f"one knows {newest}): update the program"
-            )
+        refuse_newer(path, version, schema)
         (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
         if found != "ok":
             raise damage(path, found)
@@ -219,11 +214,6 @@ def _replies(db: sqlite3.Connection) -> list[tuple[int, int, str, str]]:
             " JOIN photos ON photos.id = photo_id JOIN posts ON posts.id = post_id"
         ).fetchall()
     return []
-
-
-def _newest(schema: str) -> int:
-    files = resources.files(schema).iterdir()
-    return max(int(f.name.partition("_")[0]) for f in files if f.name.endswith(".sql"))
 
 
 def _open(path: Path) -> sqlite3.Connection:

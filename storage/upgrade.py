@@ -11,13 +11,13 @@ import sqlite3
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 
 import aiosqlite
 
 from bot.errors import StoreError
 from storage.backup import back_up
+from storage.migrations import refuse_newer, steps
 from storage.rows import rows, value
 from storage.trouble import trouble
 
@@ -33,23 +33,15 @@ async def upgrade(db: aiosqlite.Connection, path: Path, schema: str) -> None:
     """Run the migrations that `schema` has and the file hasn't, in one transaction: whoever is
     interrupted leaves the file as it was, and whoever comes at the same time waits and finds it
     done. Raises StoreError, e.g. where there is no room for the copy; nothing is changed then."""
-    steps = sorted(
-        (int(file.name.partition("_")[0]), file)
-        for file in resources.files(schema).iterdir()
-        if file.name.endswith(".sql")
-    )
-    newest = steps[-1][0]
+    migrations = steps(schema)
+    newest = migrations[-1][0]
     await db.execute("BEGIN IMMEDIATE")
     try:
         version = int(await value(db, "PRAGMA user_version"))
-        if version > newest:
-            raise StoreError(
-                f"the database {path} was written by a newer version of this program "
-                f"(schema {version}, this one knows {newest}): update the program"
-            )
+        refuse_newer(path, version, schema)
         if version < newest and await _holds_something(db):
             await _copy(path, schema, version, newest)
-        for number, file in steps:
+        for number, file in migrations:
             if version < number:
                 for statement in _statements(file.read_text(encoding="utf-8")):
                     await db.execute(statement)

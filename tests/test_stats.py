@@ -86,7 +86,7 @@ async def test_what_is_drawn_is_what_the_audience_may_see(tmp_path: Path) -> Non
         assert everything is not None
         assert everything.posters[0] == Poster("Eve", 4)
         assert len(everything.posters) == MOST_POSTERS
-        assert everything.waiting == 11
+        assert everything.status.waiting == 11
         assert colours(everything.picture) >= {barchart.MONTHS, barchart.PEOPLE, barchart.GROUND}
         part = await gather(store, FAM, Audience(frozenset({"main"})), None, TODAY)
         assert part is not None

@@ -28,7 +28,7 @@ AN_ADDRESS = "its file is not in the export, which holds an address only (export
 ENCRYPTED = to_say("its file is encrypted")
 DAMAGED_ZIP = to_say("the zip is damaged there")
 
-UNREADABLE = (OSError, BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+UNREADABLE = (OSError, BadZipFile, zlib.error, EOFError, RuntimeError)
 """What reading a file of a package raises: of a zip also for passwords and unknown packing."""
 
 
