@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 
 from bot.starter.concepts import Concept
-from bot.starter.scenes import Scene
+from bot.starter.scenes import BACKDROPS, Backdrop, Scene
 
 PLAIN = 0.35
 """How often a caption is names only, the way people type a search."""
@@ -13,13 +14,30 @@ PARTIAL = 0.15
 """How often one of several things is all that is named."""
 PLACED = 0.35
 """How often the backdrop is mentioned, where it has a name."""
+ASKED_AT = 0.15
+"""How often one who asks for a thing names a place too."""
 
 EN = ("{}", "{}", "a picture of {}", "a photo of {}", "a drawing of {}", "{} here", "look, {}")
 ZH = ("{}", "{}", "{}的照片", "一张{}的图片", "看，{}", "这里有{}", "{}的图")
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Words, and what a picture has to show for them to be true of it."""
+
+    text: str
+    named: tuple[Concept, ...]
+    backdrop: Backdrop | None
+    """None: any will do."""
+
+
 def caption(scene: Scene, language: str, rng: Random, whole: bool = False) -> str:
     """One way to say what the scene shows; `whole`: every thing is named."""
+    return say(scene, language, rng, whole).text
+
+
+def say(scene: Scene, language: str, rng: Random, whole: bool = False) -> Saying:
+    """The same, with what it means."""
     named = [thing.concept for thing in scene.things]
     if len(named) > 1 and not whole and rng.random() < PARTIAL:
         named = [rng.choice(named)]
@@ -27,7 +45,16 @@ def caption(scene: Scene, language: str, rng: Random, whole: bool = False) -> st
     place = ""
     if rng.random() < PLACED:
         place = scene.backdrop.zh if language == "zh" else scene.backdrop.en
-    return chinese(named, place, rng) if language == "zh" else english(named, place, rng)
+    text = chinese(named, place, rng) if language == "zh" else english(named, place, rng)
+    return Saying(text, tuple(named), scene.backdrop if place else None)
+
+
+def ask(concept: Concept, language: str, rng: Random) -> Saying:
+    """One way to ask for one thing, now and then at a place."""
+    backdrop = rng.choice(BACKDROPS[1:]) if rng.random() < ASKED_AT else None
+    words = "" if backdrop is None else backdrop.zh if language == "zh" else backdrop.en
+    text = chinese([concept], words, rng) if language == "zh" else english([concept], words, rng)
+    return Saying(text, (concept,), backdrop)
 
 
 def english(named: list[Concept], place: str, rng: Random) -> str:

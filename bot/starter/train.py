@@ -1,8 +1,9 @@
 """`python -m bot.starter.train`: rebuilds the starter model from nothing.
 
 CLIP's method (Radford et al. 2021, section 2.3): two towers, unit vectors, a learned temperature,
-symmetric cross-entropy over the pairs of a batch. Every batch is drawn afresh from a seed and its
-number, so a run that was stopped goes on exactly where it was.
+symmetric cross-entropy over the pairs of a batch; in the last part a sigmoid loss on top (Zhai et
+al. 2023), for which all is labelled, since all was drawn. Every batch is drawn afresh from a seed
+and its number, so a run that was stopped goes on exactly where it was.
 """
 
 from __future__ import annotations
@@ -15,101 +16,21 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from random import Random
 from typing import Any
-
-import numpy as np
 
 from bot import torchvision_nms
 from bot.eager import faster_precision
 from bot.errors import ShoeboxError
-from bot.starter import families, files, graphs, network
-from bot.starter.captions import caption
-from bot.starter.concepts import LANGUAGES, concepts
-from bot.starter.scenes import Painter, compose
+from bot.modelfolder import WEIGHTS
+from bot.starter import families, files, graphs, losses, network
+from bot.starter.batches import Batch, Batches
+from bot.starter.concepts import LANGUAGES
+from bot.starter.plan import Plan
 
 HERE = Path(__file__).parent
-HELD_OUT = 1_000_003
-"""Scenes for the curve come from seeds that no batch uses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What makes one run the same as another."""
-
-    seed: int = 7
-    steps: int = 3300
-    batch: int = 480
-    early_side: int = 64
-    early_share: float = 0.75
-    """The first part of the run sees smaller pictures, which cost less than half."""
-    rate: float = 2e-3
-    decay: float = 0.05
-    families: tuple[str, ...] = families.TRAINED
-    warm_up: int = 200
-
-    def side(self, step: int) -> int:
-        """The pictures' side in pixels at a step."""
-        return self.early_side if step < self.early_share * self.steps else network.SIDE
-
-    def learning_rate(self, step: int) -> float:
-        """A linear warm-up, then half a cosine down to nothing."""
-        if step < self.warm_up:
-            return self.rate * (step + 1) / self.warm_up
-        done = (step - self.warm_up) / max(1, self.steps - self.warm_up)
-        return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-@dataclass(slots=True)
-class Batch:
-    """Pairs: pictures (n, side, side, 3) uint8, and a caption each in every language."""
-
-    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-    texts: dict[str, list[str]]
-
-
-class Batches:
-    """Draws batch after batch; a torch dataset, so that other processes do the drawing."""
-
-    def __init__(self, plan: Plan, work: Path) -> None:
-        self._plan = plan
-        self._work = work
-        self._painters: list[Painter] = []
-
-    def __getitem__(self, step: int) -> Batch:
-        """The batch of a step. Its scenes show different main things: fewer false negatives."""
-        plan = self._plan
-        rng = Random(f"{plan.seed}/{step}")
-        done = step / plan.steps
-        mains = [rng.choice(concepts()) for _ in range(max(0, plan.batch - len(concepts())))]
-        mains += rng.sample(concepts(), min(plan.batch, len(concepts())))
-        return self._drawn(rng, mains, plan.side(step), min(1.0, 0.3 + done * 2))
-
-    def held_out(self, count: int, side: int) -> Batch:
-        """Scenes for the curve that is drawn while training."""
-        rng = Random(HELD_OUT + self._plan.seed)
-        return self._drawn(rng, [None] * count, side, 1.0)
-
-    def _drawn(self, rng: Random, mains: list[Any], side: int, crowd: float) -> Batch:
-        """`crowd`: how many of the scenes may show more than one thing; it grows in time."""
-        if not self._painters:
-            self._painters = [
-                Painter(families.sprites(family, self._work)) for family in self._plan.families
-            ]
-        pixels = np.empty((len(mains), side, side, 3), np.uint8)
-        texts: dict[str, list[str]] = {language: [] for language in LANGUAGES}
-        for i, main in enumerate(mains):
-            painter = rng.choice(self._painters)
-            while main is not None and not any(map(painter.has, main.emoji)):
-                painter = rng.choice(self._painters)
-            things = 0 if rng.random() < crowd else 1
-            scene = compose(rng, painter.has, things, main)
-            pixels[i] = np.asarray(painter.draw(scene, side))
-            for language in LANGUAGES:
-                texts[language].append(caption(scene, language, rng))
-        return Batch(pixels, texts)
+CHECKPOINT = "checkpoint.pt"
 
 
 class Trainer:
@@ -130,18 +51,32 @@ class Trainer:
         self._model = model.to(self._device, memory_format=torch.channels_last)
         decayed = [p for p in self._model.parameters() if p.ndim > 1]
         others = [p for p in self._model.parameters() if p.ndim <= 1]
-        self._optimiser = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": plan.decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=plan.rate,
-            betas=(0.9, 0.98),
-        )
+        self._telling = losses.Telling(self._device)
+        others += self._telling.parameters()
+        self._groups = [
+            {"params": decayed, "weight_decay": plan.decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self._optimiser = self._fresh_optimiser()
         self._batches = Batches(plan, work)
         self._history: list[dict[str, float]] = []
         self._step = 0
         self._seconds = 0.0
+
+    def _fresh_optimiser(self) -> Any:
+        import torch
+
+        return torch.optim.AdamW(self._groups, lr=self._plan.rate, betas=(0.9, 0.98))
+
+    def begin_with(self, folder: Path) -> None:
+        """Go on from the first part's finished weights in that folder, unless a checkpoint of this
+        run is there already."""
+        from safetensors.torch import load_file
+
+        if (self._work / CHECKPOINT).exists():
+            return
+        self._model.load_state_dict(load_file(folder / WEIGHTS[0]))
+        self._step = self._plan.steps
 
     def run(self, workers: int, every: int, measured: int) -> None:
         """Train to the end, with a bar; a checkpoint and a point of the curve each `every`.
@@ -155,17 +90,19 @@ class Trainer:
             side: self._batches.held_out(measured, side)
             for side in {self._plan.early_side, network.SIDE}
         }
-        bar = tqdm(total=self._plan.steps, initial=self._step, unit="batch", file=sys.stderr)
+        bar = tqdm(total=self._plan.total, initial=self._step, unit="batch", file=sys.stderr)
         began, before = time.monotonic(), self._seconds
         loss = math.nan
         with bar:
             for batch in self._drawn(workers):
+                if self._step == self._plan.steps:
+                    self._optimiser = self._fresh_optimiser()
                 loss = self._learn(batch)
                 self._step += 1
                 self._seconds = before + time.monotonic() - began
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
-                if self._step % every == 0 or self._step == self._plan.steps:
+                if self._step % every == 0 or self._step in (self._plan.steps, self._plan.total):
                     point = self._measured(loss, held[self._plan.side(self._step - 1)])
                     self._history.append(point)
                     self._save()
@@ -188,7 +125,7 @@ class Trainer:
         loader: Any = torch.utils.data.DataLoader(
             self._batches,  # type: ignore[arg-type]
             batch_size=None,
-            sampler=range(self._step, self._plan.steps),
+            sampler=range(self._step, self._plan.total),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
         )
@@ -203,19 +140,20 @@ class Trainer:
         with self._autocast():
             halves = self._pixels(batch).chunk(2)  # what fits the caches is twice as fast
             images = torch.cat([self._model.visual(half) for half in halves])
-            texts = self._texts([text for language in LANGUAGES for text in batch.texts[language]])
+            told = [self._texts(batch.texts[language]) for language in LANGUAGES]
         images = torch.nn.functional.normalize(images.float(), dim=-1)
-        texts = torch.nn.functional.normalize(texts.float(), dim=-1)
         scale = self._model.logit_scale.exp()
-        target = torch.arange(len(images), device=self._device)
-        losses = []
-        for part in texts.chunk(len(LANGUAGES)):
-            logits = scale * images @ part.T
-            losses += [
-                torch.nn.functional.cross_entropy(logits, target),
-                torch.nn.functional.cross_entropy(logits.T, target),
-            ]
-        loss = torch.stack(losses).mean()
+        parts = []
+        for language, features in zip(LANGUAGES, told, strict=True):
+            texts = torch.nn.functional.normalize(features.float(), dim=-1)
+            if batch.true is None:
+                parts.append(losses.contrastive(images, texts, scale, None))
+                continue
+            true = torch.from_numpy(batch.true[language]).to(self._device)
+            n = len(images)
+            parts.append(losses.contrastive(images, texts[:n], scale, true[:, :n]))
+            parts[-1] = parts[-1] + losses.SHARE * self._telling.loss(images, texts, true)
+        loss = torch.stack(parts).mean()
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
@@ -289,15 +227,16 @@ class Trainer:
             "history": self._history,
             "model": self._model.state_dict(),
             "optimiser": self._optimiser.state_dict(),
+            "telling": [float(each) for each in self._telling.parameters()],
         }
         partial = self._work / "checkpoint.partial"
         torch.save(state, partial)
-        partial.replace(self._work / "checkpoint.pt")
+        partial.replace(self._work / CHECKPOINT)
 
     def _resume(self) -> None:
         import torch
 
-        file = self._work / "checkpoint.pt"
+        file = self._work / CHECKPOINT
         if not file.exists():
             return
         state = torch.load(file, map_location=self._device, weights_only=True)
@@ -305,6 +244,9 @@ class Trainer:
             raise ShoeboxError(f"{file} is of another plan: finish that one, or remove the file")
         self._model.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])
+        with torch.no_grad():
+            for parameter, kept in zip(self._telling.parameters(), state["telling"], strict=True):
+                parameter.fill_(kept)
         self._step, self._seconds = state["step"], state["seconds"]
         self._history = state["history"]
 
@@ -335,6 +277,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=Path("data/starter"), help="kept between runs")
     parser.add_argument("--into", type=Path, default=HERE, help="where the model's files go")
     parser.add_argument("--steps", type=int, default=plan.steps)
+    parser.add_argument("--finish", type=int, default=plan.finish, help="batches of the last part")
+    parser.add_argument(
+        "--begin-with", type=Path, help="a folder with the first part's weights: only finish them"
+    )
     parser.add_argument("--batch", type=int, default=plan.batch)
     parser.add_argument("--seed", type=int, default=plan.seed)
     parser.add_argument(
@@ -347,6 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = Plan(
         seed=options.seed,
         steps=options.steps,
+        finish=options.finish,
         batch=options.batch,
         families=tuple(options.families.split(",")),
     )
@@ -354,6 +301,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for family in plan.families:
             families.sprites(family, options.work)
         trainer = Trainer(plan, options.work)
+        if options.begin_with is not None:
+            trainer.begin_with(options.begin_with)
         trainer.run(options.workers, options.every, options.measured)
         trainer.write(options.into)
     except ShoeboxError as error:
