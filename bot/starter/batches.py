@@ -13,7 +13,7 @@ import numpy as np
 
 from bot.starter import families
 from bot.starter.captions import Saying, ask, say
-from bot.starter.concepts import LANGUAGES, Concept, concepts
+from bot.starter.concepts import LANGUAGES, concepts
 from bot.starter.plan import Plan
 from bot.starter.scenes import BACKDROPS, Painter, Scene, compose
 
@@ -45,7 +45,7 @@ class Batches:
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step. Its scenes show different main things: fewer false negatives."""
         plan = self._plan
-        rng = Random(f"{plan.seed}/{step}")
+        rng = Random(f"{plan.seed}/{step}")  # noqa: S311
         done = step / plan.steps
         mains = [rng.choice(concepts()) for _ in range(max(0, plan.batch - len(concepts())))]
         mains += rng.sample(concepts(), min(plan.batch, len(concepts())))
@@ -54,7 +54,7 @@ class Batches:
 
     def held_out(self, count: int, side: int) -> Batch:
         """Scenes for the curve that is drawn while training."""
-        rng = Random(HELD_OUT + self._plan.seed)
+        rng = Random(HELD_OUT + self._plan.seed)  # noqa: S311
         return self._drawn(rng, [None] * count, side, 1.0, False)
 
     def _drawn(
