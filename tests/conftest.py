@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from bot import clip
 from bot.starter import families, files
 from bot.starter.scenes import Painter
 from tests import kept, postgres
+from tests.stores import AnyStore, Opened, store_on
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +54,16 @@ async def memory_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     server: postgres.Server = request.getfixturevalue("postgres_server")
     async with server.database() as url:
         yield url
+
+
+@pytest.fixture
+def opened(memory_url: str) -> Opened:
+    """Opens a new memory of either kind, as often as needed."""
+    return partial(store_on, memory_url)
+
+
+@pytest.fixture
+async def store(opened: Opened) -> AsyncIterator[AnyStore]:
+    """A new memory of either kind, open."""
+    async with opened() as store:
+        yield store
