@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import numpy as np
-
 from bot.errors import NameRefused
 from bot.language import say
 from bot.photos import Audience, Model, Name, Vector
@@ -18,6 +16,7 @@ from storage.pg.numbers import held
 from storage.pg.pool import Pool
 from storage.pg.rows import numbers_of_groups, row, rows, run, storable, value
 from storage.pg.scope import Scope
+from storage.pg.vectors import from_half
 
 
 class PgNames:
@@ -92,7 +91,7 @@ class PgNames:
                 " WHERE group_id = ? AND photo_id = ? AND fingerprint = ?",
                 (group_of(photo), photo, model.fingerprint),
             )
-        return None if found is None else np.asarray(found.to_numpy(), np.float32)
+        return None if found is None else from_half(found)
 
 
 def examples(

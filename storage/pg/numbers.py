@@ -7,7 +7,7 @@ from collections.abc import Collection
 from storage.pg.counters import lock
 from storage.pg.rows import Connection, number_of_group, numbers_of_groups, row, run, value
 
-RESERVING = 0x5B0EB1  # any class of locks that nobody else takes
+RESERVING = 0x5B0EB6  # any class of locks that nobody else takes
 
 
 async def group_number(db: Connection, key: str, name: str) -> int:

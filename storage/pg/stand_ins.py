@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from bot.photos import STAND_IN, PhotoRef, Post, StoredPhoto
 from storage.pg.counters import shrink
 from storage.pg.forgotten import forbid, is_forbidden
-from storage.pg.ids import group_of
 from storage.pg.joins import ON_POST
 from storage.pg.numbers import held
 from storage.pg.pool import Pool
@@ -85,11 +84,12 @@ async def is_forbidden_moment(db: Connection, group: int, post: Post) -> bool:
     return await is_forbidden(db, group, post.author, _moment(post.posted_at))
 
 
-async def known_photo(db: Connection, post: int, ref: PhotoRef) -> tuple[int | None, bool]:
+async def known_photo(
+    db: Connection, group: int, post: int, ref: PhotoRef
+) -> tuple[int | None, bool]:
     """The photo of this post that `ref` is, with where it is to be had now; and whether it has to
     be looked at anew. A stand-in never takes the place of what the platform itself has told, but
     of what could not be had there."""
-    group = group_of(post)
     found = await row(
         db,
         "SELECT id, refused IS NOT NULL AND NOT final, key FROM photos"
