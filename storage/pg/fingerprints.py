@@ -13,7 +13,7 @@ from storage.pg.vectors import from_half
 
 
 async def save_fingerprints(db: Connection, fingerprints: Mapping[int, bytes]) -> None:
-    """Keep fingerprints by photo; a photo may have been forgotten meanwhile, or is being refused."""
+    """Keep fingerprints by photo; one may have been forgotten meanwhile, or is being refused."""
     await run(
         db,
         "INSERT INTO fingerprints (group_id, photo_id, value)"

@@ -83,7 +83,8 @@ class PgModels:
                 db,
                 "INSERT INTO unseen (group_id, photo_id, model_id, reason)"
                 " SELECT group_id, id, ?, ? FROM photos WHERE group_id = ? AND id = ? FOR KEY SHARE"
-                " ON CONFLICT (group_id, photo_id, model_id) DO UPDATE SET reason = excluded.reason",
+                " ON CONFLICT (group_id, photo_id, model_id) DO UPDATE"
+                " SET reason = excluded.reason",
                 (number, reason, group_of(photo), photo),
             )
             await settle(db, number, [photo], self._clock())
