@@ -13,7 +13,7 @@ from storage.pg.vectors import from_half
 
 
 async def save_fingerprints(db: Connection, fingerprints: Mapping[int, bytes]) -> None:
-    """Keep fingerprints by photo; a photo may have been forgotten meanwhile, or is being refused."""
+    """Keep fingerprints by photo; one may have been forgotten meanwhile, or is being refused."""
     await run(
         db,
         "INSERT INTO fingerprints (group_id, photo_id, value)"
@@ -26,9 +26,7 @@ async def save_fingerprints(db: Connection, fingerprints: Mapping[int, bytes]) -
     )
 
 
-async def looks_of(
-    db: Connection, photos: Collection[int], model: Model | None
-) -> dict[int, Look]:
+async def looks_of(db: Connection, photos: Collection[int], model: Model | None) -> dict[int, Look]:
     """What there is of each of these photos to compare, with vectors of this model only."""
     found = await rows(
         db,
