@@ -72,7 +72,7 @@ def photo_record(row: Sequence[Any], hanging: Hanging, models: Mapping[int, str]
         ref=PhotoRef(platform, key, locator, name),
         refused=refused,
         final=bool(final),
-        words=hanging.first("texts", id_),  # type: ignore[arg-type]
+        words=hanging.first("texts", id_),
         look=None if look is None else bytes(look[0]),
         thumbnail=None if thumbnail is None else bytes(thumbnail[0]),
         jobs=tuple(JobRecord(*job) for job in hanging.of("jobs", id_)),
@@ -112,4 +112,7 @@ def answer_records(
     shown: dict[int, list[AnswerPhoto]] = defaultdict(list)
     for token, *photo in photos:
         shown[token].append(AnswerPhoto(*photo))
-    return [AnswerRecord(*each, tuple(shown.get(each[0], ()))) for each in answers]
+    return [
+        AnswerRecord(token, group, asker, words, given_at, tuple(shown.get(token, ())))
+        for token, group, asker, words, given_at in answers
+    ]

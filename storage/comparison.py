@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, fields
-from itertools import zip_longest
 from typing import Any
+
+import numpy as np
 
 from storage.records import PostRecord
 from storage.relocation import ANSWERS, Progress, ahead
@@ -69,37 +70,38 @@ async def _compare_group(
     for what in _unlike(await one.group(key), await other.group(key)):
         found.tell(f"{what} of the group {key}")
     ids, others = await one.ids(key), await other.ids(key)
-    for what, here, there in (
-        ("posts", ids.posts, others.posts),
-        ("photos", ids.photos, others.photos),
-    ):
+    numbers = ("posts", ids.posts, others.posts), ("photos", ids.photos, others.photos)
+    for what, here, there in numbers:
         if len(here) != len(there):
             found.tell(f"the group {key}: {len(here)} {what} here and {len(there)} there")
-    # Which photo is which follows from their order, so that order is compared too.
-    places = {int(there): int(here) for here, there in zip(ids.photos, others.photos, strict=False)}
     async with (
         aclosing(ahead(one, key, ids.posts.tolist())) as parts,
         aclosing(ahead(other, key, others.posts.tolist())) as other_parts,
     ):
         async for posts in parts:
-            for post, there in zip_longest(posts, await anext(other_parts, [])):
-                if post is not None and there is not None:
-                    _compare_posts(key, post, there, places, found)
-                    pairs = zip(post.photos, there.photos, strict=False)
-                    found.renumbered |= {a.id: b.id for a, b in pairs if a.id in wanted}
+            posts_there: list[PostRecord] = await anext(other_parts, [])
+            for post, same in zip(posts, posts_there, strict=False):
+                _compare_posts(key, post, same, found)
+            photos, photos_there = _ids_of(posts), _ids_of(posts_there)
+            if len(photos) == len(photos_there):
+                order = np.searchsorted(ids.photos, photos)
+                if not np.array_equal(order, np.searchsorted(others.photos, photos_there)):
+                    found.tell(f"the order of photos in {key}")
+                pairs = zip(photos, photos_there, strict=True)
+                found.renumbered.update((old, new) for old, new in pairs if old in wanted)
             found.posts += len(posts)
-            found.photos += sum(len(post.photos) for post in posts)
+            found.photos += len(photos)
             progress(found.photos, total)
 
 
-def _compare_posts(
-    group: str, one: PostRecord, other: PostRecord, places: dict[int, int], found: Comparison
-) -> None:
-    where = f"of the message {one.message} in {group}"
+def _ids_of(posts: Sequence[PostRecord]) -> list[int]:
+    return [photo.id for post in posts for photo in post.photos]
+
+
+def _compare_posts(group: str, one: PostRecord, other: PostRecord, found: Comparison) -> None:
     if one == other:
-        if any(places[b.id] != a.id for a, b in zip(one.photos, other.photos, strict=True)):
-            found.tell(f"the order of photos {where}")
         return
+    where = f"of the message {one.message} in {group}"
     for what in _unlike(one, other):
         if what != "photos" or len(one.photos) != len(other.photos):
             found.tell(f"{what} {where}")
@@ -116,10 +118,11 @@ async def _compare_answers(one: Reader, other: Reader, found: Comparison) -> Non
         for each in answers:
             if others.pop(each.token, None) != each:
                 found.tell(f"the answer {each.token}")
-        for token in others:
-            found.tell(f"the answer {token}")
-        found.answers += len(answers)
         after = answers[-1].token
+        for token in others:
+            if token <= after:
+                found.tell(f"the answer {token}")
+        found.answers += len(answers)
     for each in await other.answers(after, ANSWERS):
         found.tell(f"the answer {each.token}")
 
@@ -129,5 +132,3 @@ def _unlike(one: Any, other: Any) -> Iterator[str]:
     for each in fields(one):
         if each.compare and getattr(one, each.name) != getattr(other, each.name):
             yield each.name.replace("_", " ")
-
-

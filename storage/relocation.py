@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from bot.errors import StoreError
@@ -41,9 +42,7 @@ async def relocate(source: Reader, target: Writer, progress: Progress) -> None:
     await target.settle(memory, replace(place, settled=True))
 
 
-async def _move_groups(
-    source: Reader, target: Writer, place: Place, progress: Progress
-) -> Place:
+async def _move_groups(source: Reader, target: Writer, place: Place, progress: Progress) -> Place:
     total = await source.photos()
     progress(place.photos, total)
     for number, key in enumerate(await source.groups(), start=1):
@@ -54,17 +53,18 @@ async def _move_groups(
             await target.add_group(await source.group(key), place)
         ids = await source.ids(key)
         rest = ids.posts[place.posts :].tolist()
-        async for posts in ahead(source, key, rest):
-            photos = place.photos + sum(len(post.photos) for post in posts)
-            place = replace(place, posts=place.posts + len(posts), photos=photos)
-            await target.add_posts(key, posts, ids, place)
-            progress(place.photos, total)
+        async with aclosing(ahead(source, key, rest)) as parts:
+            async for posts in parts:
+                photos = place.photos + sum(len(post.photos) for post in posts)
+                place = replace(place, posts=place.posts + len(posts), photos=photos)
+                await target.add_posts(key, posts, ids, place)
+                progress(place.photos, total)
     return place
 
 
 async def ahead(
     source: Reader, group: str, ids: Sequence[int]
-) -> AsyncIterator[list[PostRecord]]:
+) -> AsyncGenerator[list[PostRecord], None]:
     """Posts of a group, some at once; the next ones are read while something is done with these."""
     parts = [ids[start : start + POSTS] for start in range(0, len(ids), POSTS)]
     reading: asyncio.Task[list[PostRecord]] | None = None

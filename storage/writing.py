@@ -81,7 +81,7 @@ class SqliteWriter:
                 )
                 self._groups = dict(await rows(db, "SELECT key, id FROM groups"))
                 self._models = dict(await rows(db, "SELECT fingerprint, id FROM models"))
-                return Begun(found[0], Place(*found[1:5], settled=bool(found[5])))
+                return Begun(found[0], Place(*found[1:]))
             if await value(db, "SELECT 1 FROM groups LIMIT 1"):
                 raise StoreError(f"{self._part} is in the way, which no move left: put it away")
         return None
@@ -257,9 +257,7 @@ def _finish(part: Path, path: Path) -> None:
         raise trouble(path, "written", error) from error
 
 
-async def _insert(
-    db: aiosqlite.Connection, into: str, found: Iterable[Sequence[Any]]
-) -> None:
+async def _insert(db: aiosqlite.Connection, into: str, found: Iterable[Sequence[Any]]) -> None:
     """Rows for a table, or for some of its columns."""
     waiting: Iterator[Sequence[Any]] = iter(found)
     first = next(waiting, None)

@@ -72,7 +72,7 @@ class PgWriter:
             )
             await run(db, f"INSERT INTO {TABLE} VALUES (?, 0, 0, 0, 0, false)", (source,))
             await run(db, "UPDATE salt SET value = ?", (memory.salt,))
-            await _copy(db, "refusing", ["digest"], ((each,) for each in memory.refusing))
+            await _copy(db, "refusing", "digest", ((each,) for each in memory.refusing))
             for model in memory.models:
                 self._models[model.fingerprint] = await value(
                     db,
@@ -94,12 +94,12 @@ class PgWriter:
             )
             await run(db, "INSERT INTO counters (group_id) VALUES (?)", (number,))
             for table, columns, found in (
-                ("notes", ["name", "value"], group.notes),
-                ("people", ["person"], [(each,) for each in group.people]),
-                ("forgotten", ["digest"], [(each,) for each in group.forgotten]),
+                ("notes", "name value", group.notes),
+                ("people", "person", [(each,) for each in group.people]),
+                ("forgotten", "digest", [(each,) for each in group.forgotten]),
             ):
                 within: Iterable[Sequence[Any]] = ((number, *each) for each in found)
-                await _copy(db, table, ["group_id", *columns], within)
+                await _copy(db, table, f"group_id {columns}", within)
             await _note(db, to)
         self._groups[group.key] = number
 
@@ -115,8 +115,8 @@ class PgWriter:
             await _copy(
                 db,
                 "posts",
-                ["group_id", "id", "channel", "message", "author", "author_name", "posted_at"]
-                + ["caption", "album", "link", "spoiler", "protected"],
+                "group_id id channel message author author_name posted_at caption album link"
+                " spoiler protected",
                 (
                     (
                         *(number, of_posts[p.id], p.channel, p.message, p.author, p.author_name),
@@ -128,8 +128,7 @@ class PgWriter:
             await _copy(
                 db,
                 "photos",
-                ["group_id", "id", "post_id", "platform", "key", "locator", "name"]
-                + ["refused", "final"],
+                "group_id id post_id platform key locator name refused final",
                 (
                     (
                         *(number, of_photos[p.id], of_posts[post.id], p.ref.platform, p.ref.key),
@@ -155,21 +154,21 @@ class PgWriter:
         renumbered: dict[int, int],
     ) -> None:
         known = self._models
-        tables: tuple[tuple[str, list[str], Iterable[Sequence[Any]]], ...] = (
+        tables: tuple[tuple[str, str, Iterable[Sequence[Any]]], ...] = (
             (
                 "texts",
-                ["caption", "text"],
+                "caption text",
                 ((p.id, *p.words) for p in photos if p.words is not None),
             ),
-            ("fingerprints", ["value"], ((p.id, p.look) for p in photos if p.look is not None)),
+            ("fingerprints", "value", ((p.id, p.look) for p in photos if p.look is not None)),
             (
                 "thumbnails",
-                ["jpeg"],
+                "jpeg",
                 ((p.id, p.thumbnail) for p in photos if p.thumbnail is not None),
             ),
             (
                 "jobs",
-                ["task", "attempts", "due", "reason", "since"],
+                "task attempts due reason since",
                 (
                     (p.id, job.task, job.attempts, job.due, job.reason, job.since)
                     for p in photos
@@ -178,7 +177,7 @@ class PgWriter:
             ),
             (
                 "vectors",
-                ["model_id", "vector", "serial"],
+                "model_id vector serial",
                 (
                     (p.id, known[model], _half(half), renumbered[p.id] - id_of(group, 0))
                     for p in photos
@@ -187,23 +186,23 @@ class PgWriter:
             ),
             (
                 "unseen",
-                ["model_id", "reason"],
+                "model_id reason",
                 ((p.id, known[model], why) for p in photos for model, why in p.unseen),
             ),
             (
                 "replies",
-                ["message", "text", "author"],
+                "message text author",
                 ((p.id, r.message, r.text, r.author) for p in photos for r in p.replies),
             ),
             (
                 "names",
-                ["key", "written", "giver"],
+                "key written giver",
                 ((p.id, each.key, each.written, each.giver) for p in photos for each in p.names),
             ),
         )
         for table, columns, found in tables:
             within = ((group, renumbered[photo], *rest) for photo, *rest in found)
-            await _copy(db, table, ["group_id", "photo_id", *columns], within)
+            await _copy(db, table, f"group_id photo_id {columns}", within)
 
     async def add_answers(self, answers: Sequence[AnswerRecord], to: Place) -> None:
         """See Writer.add_answers."""
@@ -211,7 +210,7 @@ class PgWriter:
             await _copy(
                 db,
                 "answers",
-                ["id", "group_id", "asker", "words", "given_at"],
+                "id group_id asker words given_at",
                 (
                     (
                         *(each.token, None if each.group is None else self._groups[each.group]),
@@ -254,11 +253,9 @@ class PgWriter:
             await run(db, f"DROP TABLE {TABLE}")
 
 
-async def _copy(
-    db: Connection, table: str, columns: Sequence[str], found: Iterable[Sequence[Any]]
-) -> None:
+async def _copy(db: Connection, table: str, columns: str, found: Iterable[Sequence[Any]]) -> None:
     if records := [tuple(each) for each in found]:
-        await db.copy_records_to_table(table, records=records, columns=list(columns))
+        await db.copy_records_to_table(table, records=records, columns=columns.split())
 
 
 async def _note(db: Connection, to: Place) -> None:
