@@ -39,6 +39,11 @@ async def relocate(source: Reader, target: Writer, progress: Progress) -> None:
         return
     place = await _move_groups(source, target, place, progress)
     place = await _move_answers(source, target, place)
+    if await source.state() != state:
+        raise StoreError(
+            f"{source.place} has changed while it was moved: stop whatever changes it, and begin "
+            "anew, with a target that is empty"
+        )
     await target.settle(memory, replace(place, settled=True))
 
 
