@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ def painter() -> Painter:
 def postgres_server() -> Iterator[postgres.Server]:
     """A running PostgreSQL, for all tests of a process."""
     with postgres.server() as server:
-        asyncio.run(server.prepare())
+        postgres.apart(server.prepare())
         yield server
 
 

@@ -112,8 +112,8 @@ async def _near(
             for vector in vectors:
                 wanted.update(await nearest_in(asked.db, scope, asked.kind, group, vector, nearest))
             some = await some_in(asked.db, scope, asked.kind, wanted, vectors)
-            ids = await sampled(asked.db, group)
-            rest = await some_in(asked.db, scope, asked.kind, ids, vectors)
+            some_ids = await sampled(asked.db, group)
+            rest = await some_in(asked.db, scope, asked.kind, some_ids, vectors)
             found.append(Near(total, some.ids, some.cosines))
             usual.append(rest.cosines)
             many += total
