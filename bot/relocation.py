@@ -41,6 +41,8 @@ class Moved:
     """Where it was."""
     folder: Path
     """Where all that is no memory stays."""
+    home: Path | None
+    """Where that is looked for from now on; None: where DATA_FOLDER says."""
     chat_copy: Path | None
     """The web chat's log as it was before its answers got the photos' new numbers."""
 
@@ -91,7 +93,7 @@ async def _to_postgres(chosen: Settings, to: str, moving: Progress, comparing: P
                     copy = await _copied(chosen.chat_path)
                     await chat.renumber(found.renumbered)
             await _finish(target, found)
-    return Moved(target.place, found, source.place, chosen.data_folder, copy)
+    return Moved(target.place, found, source.place, chosen.data_folder, None, copy)
 
 
 async def _to_sqlite(chosen: Settings, path: Path, moving: Progress, comparing: Progress) -> Moved:
@@ -103,7 +105,7 @@ async def _to_sqlite(chosen: Settings, path: Path, moving: Progress, comparing: 
             await relocate(source, target, moving)
             found = await compare(source, SqliteReader(target.database), comparing)
             await _finish(target, found)
-    return Moved(target.place, found, source.place, chosen.data_folder, None)
+    return Moved(target.place, found, source.place, chosen.data_folder, path.parent, None)
 
 
 async def _finish(target: Writer, found: Comparison) -> None:

@@ -13,6 +13,7 @@ from bot.language import photos
 from bot.models import Presence
 from bot.photos import GroupStatus, Name, Task
 from bot.redaction import harmless
+from bot.settings import Settings
 
 if TYPE_CHECKING:  # each command prints something else, and none should wait for all of it
     from adapters.files import Files
@@ -386,8 +387,16 @@ def print_moved(moved: Moved) -> None:
     )
     print(
         f"not moved: what else is in {plain(str(moved.folder))} (the web chat and what was posted "
-        "in it, models), and the files of imported photos"
+        f"in it, models), and the files of imported photos{_next_for(moved)}"
     )
+
+
+def _next_for(moved: Moved) -> str:
+    """What is to be done about all that was not moved, if anything."""
+    folder, home = plain(str(moved.folder)), moved.home
+    if home is None:
+        return "" if folder == Settings().folder else f"; set DATA_FOLDER={folder}"
+    return "" if home == moved.folder else f"; move what you need to {plain(str(home))}"
 
 
 def print_checks(checks: Sequence[Check]) -> None:

@@ -29,8 +29,8 @@ from bot.lock import IndexerLock
 from bot.photos import EVERYONE, PhotoRef
 from bot.relocation import Moved, move
 from bot.settings import Settings
+from storage import backup, writing
 from storage import relocation as pieces
-from storage import writing
 from storage.backup import MEMORY
 from storage.chatlog import ChatLog, Find, Reply
 from storage.comparison import Comparison, compare
@@ -38,6 +38,7 @@ from storage.connection import Database
 from storage.pg.pool import Pool
 from storage.pg.reading import PgReader
 from storage.pg.writing import PgWriter
+from storage.postgres import PostgresStore
 from storage.reading import SqliteReader
 from storage.records import (
     GroupIds,
@@ -55,8 +56,9 @@ from storage.relocation import relocate
 from storage.sides import Place, Reader, Writer
 from storage.sqlite import SqliteStore
 from storage.writing import SqliteWriter
-from tests.memories import FAMILY, LEFT, SERVER, fill, post_of
+from tests.memories import ANSWERING, FAMILY, LEFT, SERVER, fill, post_of, vectors
 from tests.postgres import Server
+from tests.stores import AnyStore
 from tests.test_command_line import environment
 
 QUIET: Callable[[int, int], None] = lambda done, total: None  # noqa: E731
@@ -193,6 +195,36 @@ async def test_a_memory_that_came_back_works(
         assert new > known
         assert (await store.posted(FAMILY, "main", "new"))[0].id == new
         assert await store.scrub()
+
+
+async def test_back_and_over(postgres_server: Server, tmp_path: Path, small_steps: None) -> None:
+    """A memory that PostgreSQL's own store has written, and that goes on in another database."""
+    path = tmp_path / "data" / "shoebox.db"
+    async with postgres_server.database() as one, postgres_server.database() as two:
+        async with PostgresStore(one) as store:
+            token, _ = await fill(store)
+            wanted = [(await photos_with(store, words), words) for words in ("cake", "汽车")]
+        before = await in_server(one)
+        assert (await moved(one, path)).same
+        assert await in_file(path) == before
+        assert (await moved(path, two)).same
+        assert await in_server(two) == before
+        async with PostgresStore(two) as store:
+            assert [(await photos_with(store, words), words) for _, words in wanted] == wanted
+            _, hits = await store.answers.page(token, FAMILY, "bob", [FAMILY], EVERYONE, 0)
+            assert [hit.photo.post.message for hit in hits] == ["0", "1"]
+            told = await store.remember(post_of(FAMILY, "secret"))
+            assert told.added == (), "what was forgotten stays forgotten"
+            assert await store.people.refuses("eve")
+            assert len((await store.remember(post_of(FAMILY, "new", "abc"))).added) == 3
+            await store.save_vectors(ANSWERING, [hits[0].photo.id], vectors(1, 8))
+            assert await store.answers.keep(None, "ann", "newest", []) > token
+
+
+async def photos_with(store: AnyStore, words: str) -> list[tuple[str, str]]:
+    found = await store.search([FAMILY], EVERYONE, [words], [], None, 10)
+    photos = await store.photos([item.photo for item in found.items])
+    return sorted((photo.post.message, photo.ref.key) for photo in photos)
 
 
 async def test_tokens_lead_to_the_same_answers_and_no_id_to_another_photo(
@@ -385,7 +417,9 @@ async def test_a_process_that_is_killed(tmp_path: Path, postgres_url: str) -> No
     assert "compared record by record: the same" in done.stdout
     assert "photo/s" in done.stderr, "a bar was shown"
     assert "secret-word" not in done.stdout + done.stderr
-    assert str(tmp_path / "data") in done.stdout.splitlines()[-1], "what stays where it is"
+    stays = done.stdout.splitlines()[-1]
+    assert stays.startswith(f"not moved: what else is in {path.parent} ")
+    assert stays.endswith(f"; set DATA_FOLDER={path.parent}")
     assert await in_server(postgres_url) == await in_file(path)
 
 
@@ -397,6 +431,16 @@ async def test_what_has_changed_meanwhile_is_not_patched_up(
         await store.remember(post_of(FAMILY, "later"))
     with pytest.raises(StoreError, match="begin anew"):
         await moved(source, postgres_url)
+
+
+async def test_a_source_that_changes_on_the_way_is_noticed(source: Path, postgres_url: str) -> None:
+    def noted(done: int, total: int) -> None:
+        run_sql(source, f"INSERT INTO notes SELECT id, 'n{done}', '' FROM groups LIMIT 1")
+
+    with pytest.raises(StoreError, match="has changed while it was moved"):
+        await move(at(source), postgres_url, noted, QUIET)
+    with pytest.raises(StoreError, match="not finished"):
+        await in_server(postgres_url)
 
 
 async def until_settled(source: Path, url: str) -> None:

@@ -11,12 +11,11 @@ from bot.errors import StoreError
 from storage.pg.pool import APPLICATION, Pool
 from storage.pg.rows import Connection, row, value
 from storage.pg.trouble import FOREIGN, trouble
+from storage.pg.workers import LEASE_SECONDS
 
-LOCK = 0x5B0EB1  # any number that nobody else locks
+LOCK = 0x5B0EB7  # any number that nobody else locks
 LINGERING_SECONDS = 5.0
 """How long the connections of a process that was killed may still be there."""
-SILENT_SECONDS = 30
-"""After which a worker that doesn't show that it lives has ended."""
 
 
 @asynccontextmanager
@@ -55,7 +54,7 @@ async def _others(db: Connection) -> str | None:
     if working and await value(
         db,
         "SELECT count(*) FROM workers WHERE seen_at > now() - make_interval(secs => ?)",
-        (SILENT_SECONDS,),
+        (LEASE_SECONDS,),
     ):
-        return f"another Shoebox worked within the last {SILENT_SECONDS} s on"
+        return f"another Shoebox worked within the last {LEASE_SECONDS:g} s on"
     return None
