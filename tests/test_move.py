@@ -60,6 +60,7 @@ from tests.memories import ANSWERING, FAMILY, LEFT, SERVER, fill, post_of, vecto
 from tests.postgres import Server
 from tests.stores import AnyStore
 from tests.test_command_line import environment
+from tests.test_pg_statements import EVERY, OF_GROUPS, missing
 
 QUIET: Callable[[int, int], None] = lambda done, total: None  # noqa: E731
 
@@ -288,6 +289,32 @@ async def test_photos_keep_their_order_through_several_moves(
         assert order(tmp_path / "last.db") == wanted
 
 
+async def test_every_statement_of_a_move_names_the_group(
+    source: Path, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+    acquired = Pool._acquired
+
+    @asynccontextmanager
+    async def watched(pool: Pool, what: str) -> AsyncIterator[Any]:
+        async with acquired(pool, what) as db, watching(db, asked):
+            yield db
+
+    monkeypatch.setattr(Pool, "_acquired", watched)
+    await moved(source, postgres_url)
+    await moved(postgres_url, tmp_path / "back.db")
+    asked = {sql for sql in asked if "pg_catalog" not in sql}  # the driver's own
+    ours = {sql for sql in asked if any(table in sql for table in OF_GROUPS)}
+    assert len(ours) > 20
+    assert {sql: missing(sql) for sql in ours if EVERY not in sql and missing(sql)} == {}
+
+
+@asynccontextmanager
+async def watching(db: Any, asked: set[str]) -> AsyncIterator[None]:
+    with db.query_logger(lambda record: asked.add(record.query)):
+        yield
+
+
 # --- broken off
 
 
@@ -391,7 +418,7 @@ async def test_killed_while_the_file_gets_its_name(
 
 async def test_a_process_that_is_killed(tmp_path: Path, postgres_url: str) -> None:
     path = tmp_path / "data" / "shoebox.db"
-    await made_up(path, groups=3, posts=1500)
+    await made_up(path, groups=3, posts=1200)
     command = [sys.executable, "-m", "bot", "move", "--to", postgres_url]
     env = environment(None) | {"DATABASE_URL": url_of(path)}
 
@@ -413,7 +440,7 @@ async def test_a_process_that_is_killed(tmp_path: Path, postgres_url: str) -> No
         subprocess.run, command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert "3 groups, 4,500 photos, 0 answers" in done.stdout
+    assert "3 groups, 3,600 photos, 0 answers" in done.stdout
     assert "compared record by record: the same" in done.stdout
     assert "photo/s" in done.stderr, "a bar was shown"
     assert "secret-word" not in done.stdout + done.stderr
@@ -722,7 +749,7 @@ def clean(text: str) -> str:
 
 
 @hypothesis_settings(
-    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 @given(
     st.lists(POSTS, max_size=20, unique_by=lambda post: (clean(post.channel), clean(post.message))),
