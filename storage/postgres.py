@@ -40,6 +40,7 @@ from storage.pg.names import PgNames
 from storage.pg.people import PgPeople
 from storage.pg.pool import Pool
 from storage.pg.posts import Posts
+from storage.pg.renewals import settle
 from storage.pg.replies import PgReplies
 from storage.pg.rows import (
     number_of_group,
@@ -212,8 +213,8 @@ class PostgresStore:
                         " DO UPDATE SET vector = excluded.vector, serial = excluded.serial",
                         (number, serial, half, group, photo),
                     )
-            for task in (Task.EMBED, Task.RENEW):
-                await end_jobs(db, task, photos)
+            await end_jobs(db, Task.EMBED, photos)
+            await settle(db, number, photos, self._clock())
 
     async def save_text(self, photo: int, text: str) -> None:
         async with self._pool.write() as db:
