@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.answers import Hit
+from bot.backlog import Kind
 from bot.errors import NameRefused
 from bot.photos import EVERYONE, Group, Task
 from storage.pg import names as names_module
@@ -76,7 +78,9 @@ async def test_whatever_happens_at_once_nobody_waits_for_ever(
     async def something(store: PostgresStore) -> None:
         group, message, word = chance.choice(GROUPS), str(chance.randrange(8)), chance.choice("ab")
         where = (group, "main", message)
-        photos = [photo.id for photo in await store.posted(*where)]
+        known = [*await store.posted(*where), *await store.posted(group, "main", "0")]
+        hits = [Hit(n, photo, 1.0, ()) for n, photo in enumerate(known, start=1)]
+        photos = sorted({photo.id for photo in known})
         photo = (photos or [0])[0]
         verbs: list[Callable[[], Awaitable[object]]] = [
             *[lambda: store.remember(a_post(message, group=group, keys="ab"))] * 5,
@@ -99,6 +103,12 @@ async def test_whatever_happens_at_once_nobody_waits_for_ever(
             lambda: store.take(Task.EMBED, 3, ()),
             lambda: store.save_vectors(MODEL, photos, a_vector(1)[None].repeat(len(photos), 0)),
             lambda: store.save_text(photo, word),
+            lambda: store.answers.keep(group, "ann", word, hits),
+            lambda: store.thumbnails.keep(dict.fromkeys(photos, b"jpeg")),
+            lambda: store.models.overlook(photo, MODEL, word),
+            lambda: store.models.require(MODEL),
+            lambda: store.backlog.retry(photos),
+            lambda: store.backlog.retry_all(Kind("bad", None, False)),
             lambda: store.save_fingerprints({photo: b"12345678"}),
             lambda: store.refuse(photo, "bad", False),
             lambda: store.drop(photo),
