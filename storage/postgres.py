@@ -145,8 +145,8 @@ class PostgresStore:
     async def drop(self, photo: int) -> None:
         async with self._pool.write() as db:
             group = group_of(photo)
-            await run(db, "DELETE FROM photos WHERE group_id = ? AND id = ?", (group, photo))
             await shrink(db, [group])
+            await run(db, "DELETE FROM photos WHERE group_id = ? AND id = ?", (group, photo))
 
     async def channels(self, group: str) -> frozenset[str]:
         async with self._pool.read() as db:
