@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from bot.photos import Job, PhotoRef, Task
+from storage.pg.ids import LAST_GROUP
 from storage.pg.pool import Pool
 from storage.pg.rows import Connection, rows, run
 from storage.pg.workers import Worker
 
 ROUNDS = 6
 """So often others may come first to all that was looked at, each time at twice as much."""
-LAST_GROUP = 2**31 - 1
 _FREE = "jobs.due <= ? AND (jobs.worker IS NULL OR jobs.worker <> ALL(?))"
 _DUE = f"jobs.task = ? AND {_FREE} AND jobs.photo_id <> ALL(?)"
 _FIRST = (
