@@ -12,13 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bot import database_url, sharing
 from bot.errors import SettingsError
 from bot.language import ENGLISH, fitting, languages
+from bot.sharing import Shards
 
 DEFAULT_MODEL = "ViT-B-32-SigLIP2-256/webli"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("human", "json")
-SQLITE_PREFIX = "sqlite:///"
+SQLITE_PREFIX = database_url.SQLITE
 
 OWNER_IDS = {"discord": "OWNER_ID_DISCORD", "telegram": "OWNER_ID_TELEGRAM"}
 """Keys that tell who the owner is, by platform."""
@@ -27,6 +29,7 @@ KEYS = (
     "DISCORD_TOKEN",
     "TELEGRAM_TOKEN",
     "DATABASE_URL",
+    "DATA_FOLDER",
     "MODEL",
     "LANGUAGE",
     "WEB_HOST",
@@ -51,6 +54,10 @@ KEYS = (
     "SEARCH_CACHE_MB",
     "INDEXING_MB",
     "KEEP_THUMBNAILS",
+    "DISCORD_SHARDS",
+    "GATEWAY_LISTEN",
+    "GATEWAY_URL",
+    "GATEWAY_SECRET",
 )
 """Every key that .env may hold."""
 
@@ -61,7 +68,9 @@ class Settings:
 
     discord_token: str = field(default="", repr=False)
     telegram_token: str = field(default="", repr=False)
-    database_url: str = f"{SQLITE_PREFIX}data/shoebox.db"
+    database_url: str = field(default=f"{SQLITE_PREFIX}data/shoebox.db", repr=False)
+    folder: str = "data"
+    """Where all other data lies, if the memory is not in a file."""
     model: str = DEFAULT_MODEL
     language: str = ENGLISH
     """What is spoken where no other language was chosen."""
@@ -96,6 +105,13 @@ class Settings:
     """Whether small copies are kept, which another model can look at."""
     retention_days: int = 0
     """How old a post may become; 0: as old as it likes."""
+    discord_shards: Shards | None = None
+    """Of this process; None: all."""
+    gateway_listen: tuple[str, int] | None = None
+    """Where encoders get photos from this process; None: nowhere."""
+    gateway_urls: tuple[str, ...] = ()
+    """Where this process gets photos for which it has no token."""
+    gateway_secret: str = field(default="", repr=False)
 
     @property
     def retention(self) -> timedelta | None:
@@ -104,16 +120,36 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        return self.discord_token, self.telegram_token, self.web_password, self.owner_password
+        return (
+            self.discord_token,
+            self.telegram_token,
+            self.web_password,
+            self.owner_password,
+            self.gateway_secret,
+            *database_url.passwords(self.database_url),
+        )
+
+    @property
+    def on_postgres(self) -> bool:
+        """Whether a server has the memory, which several processes may share then."""
+        return database_url.on_postgres(self.database_url)
 
     @property
     def database_path(self) -> Path:
-        """The SQLite file. All other data lies beside it."""
+        """The SQLite file. All other data lies beside it. Raises SettingsError where there is
+        none."""
+        if self.on_postgres:
+            raise SettingsError(f"the memory is not in a file but in PostgreSQL at {self.place}")
         return Path(self.database_url.removeprefix(SQLITE_PREFIX))
 
     @property
+    def place(self) -> str:
+        """Where the memory is, without secrets."""
+        return database_url.place(self.database_url)
+
+    @property
     def data_folder(self) -> Path:
-        return self.database_path.parent
+        return Path(self.folder) if self.on_postgres else self.database_path.parent
 
     @property
     def chat_path(self) -> Path:
@@ -159,7 +195,8 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
     settings = Settings(
         discord_token=get("DISCORD_TOKEN", ""),
         telegram_token=get("TELEGRAM_TOKEN", ""),
-        database_url=_database_url(get("DATABASE_URL", defaults.database_url)),
+        database_url=database_url.checked(get("DATABASE_URL", defaults.database_url)),
+        folder=get("DATA_FOLDER", defaults.folder),
         model=get("MODEL", defaults.model),
         language=_language(get("LANGUAGE", defaults.language)),
         web_host=get("WEB_HOST", defaults.web_host),
@@ -201,6 +238,12 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         ),
         keep_thumbnails=_switch("KEEP_THUMBNAILS", get("KEEP_THUMBNAILS", "off")),
         indexing_mb=_megabytes("INDEXING_MB", get("INDEXING_MB", str(defaults.indexing_mb))),
+        discord_shards=sharing.shards(get("DISCORD_SHARDS", "")),
+        gateway_listen=_gateway_listen(get("GATEWAY_LISTEN", "")),
+        gateway_urls=sharing.gateways(get("GATEWAY_URL", "")),
+        gateway_secret=sharing.secret(
+            get("GATEWAY_SECRET", ""), bool(get("GATEWAY_LISTEN", "") or get("GATEWAY_URL", ""))
+        ),
     )
     chats = bool(settings.discord_token or settings.telegram_token)
     closed = settings.web_password or (chats and settings.owner_password)  # no web chat beside them
@@ -213,6 +256,12 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
         raise SettingsError(
             "OWNER_PASSWORD is the same as WEB_PASSWORD, which everybody in the chat knows: "
             "choose another"
+        )
+    divided = settings.discord_shards
+    if divided is not None and not divided.all and not settings.on_postgres:
+        raise SettingsError(
+            f"DISCORD_SHARDS={divided} leaves shards to other processes, which a file can't be "
+            "shared with: set DATABASE_URL=postgresql://… too, or remove DISCORD_SHARDS"
         )
     return settings
 
@@ -240,15 +289,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _database_url(url: str) -> str:
-    if not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX:
-        scheme = url.partition("://")[0] if "://" in url else url
-        raise SettingsError(
-            f"DATABASE_URL: {scheme!r} is not supported; write {SQLITE_PREFIX}path/to/file.db"
-        )
-    return url
-
-
 def _port(key: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise SettingsError(f"{key}={text!r}: write a port number from 1 to 65535")
@@ -264,6 +304,10 @@ def _host_and_port(key: str, text: str) -> tuple[str, int]:
     if not host:
         raise SettingsError(f"{key}={text!r}: write an address and a port, e.g. 127.0.0.1:8443")
     return host.removeprefix("[").removesuffix("]"), _port(key, port)
+
+
+def _gateway_listen(text: str) -> tuple[str, int] | None:
+    return sharing.listening(*_host_and_port("GATEWAY_LISTEN", text)) if text else None
 
 
 def _switch(key: str, text: str) -> bool:

@@ -20,7 +20,7 @@ ONLY_IN = {
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
     | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"}
-    | {"storage/backlog.py", "storage/upgrade.py"},
+    | {"storage/backlog.py", "storage/upgrade.py", "storage/writing.py"},
     "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
@@ -38,6 +38,7 @@ WIRING = {
     "bot/app.py",
     "bot/pages.py",
     "bot/moving.py",
+    "bot/relocation.py",
     "bot/report.py",
     "bot/__main__.py",
     "bot/terminal.py",
