@@ -49,6 +49,7 @@ FROM_THE_CORE = {
     "bot.answers",
     "bot.backlog",
     "bot.candidates",
+    "bot.elections",
     "bot.errors",
     "bot.ports",
     "bot.memory",
