@@ -56,6 +56,7 @@ FROM_THE_CORE = {
     "bot.words",
     "bot.decoder",
     "bot.settings",
+    "bot.sharing",
     "bot.starter",
     "bot.stats",
     "bot.zones",
