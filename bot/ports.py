@@ -235,8 +235,7 @@ class PhotoStore(Protocol):
         ...
 
     async def heed(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever another process has added work, until cancelled. Returns where no
-        other process tells."""
+        """From now on call `wake` whenever another process has added work, where any can. Once."""
         ...
 
     @property
