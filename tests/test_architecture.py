@@ -32,7 +32,7 @@ ONLY_IN = {
     "tzlocal": {"bot/zones.py"},
     "prometheus_client": {"adapters/prometheus.py"},
     "structlog": {"bot/logs.py"},
-    "h11": {"adapters/monitoring.py"},
+    "h11": {"adapters/short_http.py"},
 }
 WIRING = {
     "bot/app.py",
