@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,10 @@ from typing import Any
 
 from adapters import LiveChat, chats, token_checks
 from adapters.exports.files import ExportFiles
-from adapters.files import CHANNEL, Files, NotOnThisDisk, content_of
+from adapters.files import CHANNEL, Files, content_of
 from bot import clip, models, settings, zeroshot
 from bot.answers import Answer, Verdict
+from bot.bytes_between import Elsewhere, from_gateways, leave_to_gateways, to_encoders
 from bot.decoder import Decoder
 from bot.elections import lead
 from bot.errors import ModelUnavailable, SettingsError, ShoeboxError, StoreError
@@ -33,7 +34,7 @@ from bot.metrics import SILENT, Meter
 from bot.model_state import ModelState
 from bot.models import Presence
 from bot.pages import owners_site, web_chat
-from bot.photos import EVERYONE, Job, Name, PhotoRef, Query
+from bot.photos import EVERYONE, Name, PhotoRef, Query
 from bot.ports import ChatAdapter, PhotoStore
 from bot.pulse import Pulse
 from bot.roles import Role, make_sure
@@ -70,7 +71,7 @@ class App:
     watched: list[Watched] = field(default_factory=list)
     """The chats that are served."""
 
-    elsewhere: Callable[[Job], Awaitable[bytes]] | None = None
+    elsewhere: Elsewhere | None = None
     """Has originals that no adapter here has."""
 
     def indexer(self) -> Indexer:
@@ -91,7 +92,7 @@ async def opened(
     chosen: Settings,
     download: DownloadProgress | None = None,
     meter: Meter = SILENT,
-    elsewhere: Callable[[Job], Awaitable[bytes]] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> AsyncIterator[App]:
     """Everything but a model and a chat; both come later or never. Raises StoreError."""
     state = ModelState(chosen.model)
@@ -247,14 +248,16 @@ async def _at_work(
     with _as_its_only_process(chosen):
         monitor = Monitor(chosen)
         async with AsyncExitStack() as stack:
-            elsewhere = None if role.talks else await stack.enter_async_context(_gateways(chosen))
+            elsewhere = (
+                None if role.talks else await stack.enter_async_context(from_gateways(chosen))
+            )
             app = await stack.enter_async_context(
                 opened(chosen, meter=monitor.meter, elsewhere=elsewhere)
             )
             await prove_sound(app.store)
             live = [await stack.enter_async_context(c) for c in chats(chosen, app.memory)]
             if not role.talks:
-                _leave_to_gateways(app)
+                leave_to_gateways(app.adapters, is_given=app.elsewhere is not None)
             app.adapters.update({chat.platform: chat for chat in live})
             app.watched.extend(live)
             pulse = Pulse()
@@ -271,7 +274,7 @@ async def _at_work(
             watch = Watch(app.store, app.memory.model, app.decoder, pulse, chats_open)
             await stack.enter_async_context(monitor.serving(watch.look))
             if role.talks:
-                await stack.enter_async_context(_giving_originals(chosen, app))
+                await stack.enter_async_context(to_encoders(chosen, app.memory))
                 chores.append(_keep_house(app))
                 chores.append(app.memory.memories.rounds(live))
             loading = asyncio.create_task(_load(app, insist=bool(live) or not role.talks))
@@ -291,42 +294,6 @@ async def _keep_house(app: App) -> None:
     copies = None if chosen.on_postgres else partial(_drop_copies, chosen)
     chores = partial(keep_house, app.store, grace, chosen.retention, chosen.keep_thumbnails, copies)
     await lead(app.store.elections, "housekeeping", chores)
-
-
-@asynccontextmanager
-async def _gateways(
-    chosen: Settings,
-) -> AsyncIterator[Callable[[Job], Awaitable[bytes]] | None]:
-    """Who has the originals for which there is no token here."""
-    if not chosen.gateway_urls:
-        yield None
-        return
-    from adapters.remote import Gateways
-
-    async with Gateways(chosen.gateway_urls, chosen.gateway_secret) as gateways:
-        yield gateways.fetch
-
-
-def _leave_to_gateways(app: App) -> None:
-    """Files lie on a gateway's disk, and what lies here under the same name is something else."""
-    if app.elsewhere is None:
-        kept = {platform: NotOnThisDisk(files) for platform, files in app.adapters.items()}
-        app.adapters.update(kept)
-    else:
-        app.adapters.clear()
-
-
-@asynccontextmanager
-async def _giving_originals(chosen: Settings, app: App) -> AsyncIterator[None]:
-    """To encoders, while the block runs. Raises SettingsError when the port can't be had."""
-    if chosen.gateway_listen is None:
-        yield
-        return
-    from adapters.originals_server import OriginalsServer
-
-    host, port = chosen.gateway_listen
-    async with OriginalsServer(app.memory, chosen.gateway_secret, host, port):
-        yield
 
 
 async def _drop_copies(chosen: Settings, before: datetime) -> int:

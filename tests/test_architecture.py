@@ -36,6 +36,7 @@ ONLY_IN = {
 }
 WIRING = {
     "bot/app.py",
+    "bot/bytes_between.py",
     "bot/pages.py",
     "bot/moving.py",
     "bot/report.py",
