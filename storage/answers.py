@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby
+from collections.abc import Callable, Collection, Sequence
 
-from bot.answers import Hit, Signal
-from bot.errors import AnswerGone
-from bot.language import say
+from bot.answers import Hit
 from bot.photos import Audience
 from storage.connection import Database
+from storage.kept_hits import KEPT_SECONDS, LOOKED_BACK, begun_so, hits_of, places, too_old
 from storage.rows import row, rows, stored_photos, value
 from storage.search import Scope
-
-KEPT_SECONDS = 90 * 24 * 3600.0
-"""How long the buttons of an answer work."""
-LOOKED_BACK = 200
-"""Questions of one person among which those that begin so are looked for."""
 
 
 class SqliteAnswers:
@@ -39,7 +31,7 @@ class SqliteAnswers:
                 " VALUES ((SELECT id FROM groups WHERE key = ?), ?, ?, ?) RETURNING id",
                 (place, asker, words, now),
             )
-            for rank, behind, hit in _places(hits):
+            for rank, behind, hit in places(hits):
                 await db.execute(  # the photo may have been forgotten while it was ranked
                     "INSERT INTO answer_photos (answer_id, rank, place, photo_id, score, why, name)"
                     " SELECT ?, ?, ?, id, ?, ?, ? FROM photos WHERE id = ?",
@@ -66,7 +58,7 @@ class SqliteAnswers:
                 (token, place, asker, self._clock() - KEPT_SECONDS),
             )
             if answer is None:
-                raise AnswerGone(say("That answer is too old to go on from. Please ask again."))
+                raise too_old()
             found = await rows(
                 db,
                 *scope.select(
@@ -85,16 +77,7 @@ class SqliteAnswers:
             if any(each[4] for each in found):
                 joined = "JOIN names ON names.photo_id = photos.id"
                 names = await rows(db, *scope.select("DISTINCT written", joined))
-        by_id = {photo.id: photo for photo in photos}
-        known = {str(written) for (written,) in names}
-        hits = (
-            Hit(rank, by_id[photo], score, tuple(map(Signal, json.loads(why))), name)
-            for rank, photo, score, why, name in found
-            if photo in by_id
-        )
-        return answer[0], _collapsed(
-            _without_name(hit) if hit.name and hit.name not in known else hit for hit in hits
-        )
+        return answer[0], hits_of(found, photos, {str(written) for (written,) in names})
 
     async def asked(self, asker: str, beginning: str, most: int) -> list[str]:
         async with self._db.read() as db:
@@ -104,24 +87,4 @@ class SqliteAnswers:
                 f" GROUP BY words ORDER BY max(id) DESC LIMIT {LOOKED_BACK}",
                 (asker,),
             )
-        start = beginning.casefold()
-        return [str(words) for (words,) in found if words.casefold().startswith(start)][:most]
-
-
-def _places(hits: Sequence[Hit]) -> Iterator[tuple[int, int, Hit]]:
-    """(rank, place, hit) of each hit and of the copies that it stands for."""
-    for hit in hits:
-        for place, each in enumerate((hit, *hit.copies)):
-            yield hit.rank, place, each
-
-
-def _without_name(hit: Hit) -> Hit:
-    """For those who may see no photo that was named so."""
-    why = tuple(signal for signal in hit.why if signal is not Signal.NAME)
-    return replace(hit, why=why or (Signal.MEANING,), name="")
-
-
-def _collapsed(hits: Iterable[Hit]) -> list[Hit]:
-    """Of each rank the first that is left, for the others."""
-    ranks = (list(same) for _, same in groupby(hits, lambda hit: hit.rank))
-    return [replace(first, copies=tuple(copies)) for first, *copies in ranks]
+        return begun_so((str(words) for (words,) in found), beginning, most)

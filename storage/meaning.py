@@ -84,12 +84,12 @@ def by_meaning(
     rivals = cohort.rivals(queries[0]) @ np.stack([vectors_of[photo] for photo in wanted]).T
     loudest = rivals.max(axis=0).tolist() if len(rivals) else [None] * len(wanted)
     sides = {
-        photo: _side(cohort.background, seen, rival)
+        photo: side_of(cohort.background, seen, rival)
         for (photo, (_, seen)), rival in zip(wanted.items(), loudest, strict=True)
     }
     many = sum(len(part.ids) for part in parts)
     near = [wanted[photo][0] for photo in best if not sides[photo][2]][:COMPANY]
-    level = _level(cohort, queries[0], typical, many, heights, near)
+    level = level_of(cohort, queries[0], typical, many, heights, near)
     return total, Meaning(meaning.cosines, meaning.median, level, sides)
 
 
@@ -124,7 +124,7 @@ def _in_memory(parts: Sequence[Part], photos: Collection[int]) -> dict[int, Vect
     return found
 
 
-def _level(
+def level_of(
     cohort: Cohort,
     query: Vector,
     typical: Vector,
@@ -141,7 +141,7 @@ def _level(
     return Level(*middle(bulk), chance, *middle(heights), plain, company, sharpness)
 
 
-def _side(background: Background, seen: Vector, rival: float | None) -> Side:
+def side_of(background: Background, seen: Vector, rival: float | None) -> Side:
     neutral, plain = seen.tolist()
     return neutral, rival, bool(plain >= background.plain_from)
 

@@ -161,17 +161,11 @@ def _likeness(
     if not vectors:
         return {}
     keys, queries = list(vectors), np.concatenate([np.stack(each) for each in vectors.values()])
-    ends = np.cumsum([len(each) for each in vectors.values()])
-
-    def near(cosines: Vector) -> Vector:
-        """(k, m) to each example -> (m, names)."""
-        of_names = np.split(cosines, ends[:-1])
-        return np.stack([(c.max(axis=0) + c.mean(axis=0)) / 2 for c in of_names], axis=1)
-
+    counts = [len(each) for each in vectors.values()]
     parts = [part for part in view.parts([group], seen, ALL, queries) if len(part.ids)]
     if not parts:
         return {}
-    values = [near(part.cosines) for part in parts]
+    values = [near_names(part.cosines, counts) for part in parts]
     medians = np.median(sample(values), axis=0)
 
     def how(values: Vector) -> Vector:
@@ -186,11 +180,18 @@ def _likeness(
     best, found = alike_all[places], ids[places]
     if any(part.coded for part in parts):
         exact = view.vectors(found.tolist())
-        best = how(near(queries @ np.stack([exact[photo] for photo in found.tolist()]).T))
+        stack = np.stack([exact[photo] for photo in found.tolist()])
+        best = how(near_names(queries @ stack.T, counts))
     return {
         photo: (keys[n], float(each[n]))
         for photo, n, each in zip(found.tolist(), best.argmax(axis=1).tolist(), best, strict=True)
     }
+
+
+def near_names(cosines: Vector, counts: Sequence[int]) -> Vector:
+    """(k, m) to each example, of which so many belong to each name -> (m, names)."""
+    of_names = np.split(cosines, np.cumsum(counts)[:-1])
+    return np.stack([(c.max(axis=0) + c.mean(axis=0)) / 2 for c in of_names], axis=1)
 
 
 def _examples(

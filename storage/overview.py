@@ -8,25 +8,42 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from storage.connection import Database
-from storage.groups import SqliteGroups
-from storage.models import SqliteModels
+from bot.ports import GroupStore, ModelStore
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """Of one memory, as long as it is open."""
 
-    groups: SqliteGroups
-    models: SqliteModels
+    groups: GroupStore
+    models: ModelStore
 
 
 @asynccontextmanager
-async def opened(path: str) -> AsyncIterator[Overview]:
+async def in_sqlite(path: str) -> AsyncIterator[Overview]:
     """Raises StoreError."""
+    from storage.connection import Database
+    from storage.groups import SqliteGroups
+    from storage.models import SqliteModels
+
     db = Database(path, "storage.schema")
     await db.open()
     try:
         yield Overview(SqliteGroups(db), SqliteModels(db, time.time))
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def in_postgres(url: str) -> AsyncIterator[Overview]:
+    """Raises StoreError."""
+    from storage.pg.groups import PgGroups
+    from storage.pg.models import PgModels
+    from storage.pg.pool import Pool
+
+    pool = Pool(url)
+    await pool.open()
+    try:
+        yield Overview(PgGroups(pool), PgModels(pool, time.time))
+    finally:
+        await pool.close()

@@ -141,11 +141,20 @@ def joined(parts: Sequence[Part], least: float) -> Joined:
     gap, Liang et al. 2022), so each vector's cosines are counted in standard deviations over all
     photos (of `least` at least) before their mean is taken.
     """
-    if not parts or len(parts[0].cosines) == 1:
+    return _joining([part.cosines for part in parts], least)
+
+
+def joining(cosines: Vector, least: float) -> Joined:
+    """The same, of (k, n) cosines of all photos or of a sample of them."""
+    return _joining([cosines], least)
+
+
+def _joining(found: Sequence[Vector], least: float) -> Joined:
+    if not found or len(found[0]) == 1:
         return lambda cosines: cosines[0]
-    count = max(1, sum(part.cosines.shape[1] for part in parts))
-    mean = sum(part.cosines.sum(axis=1, dtype=np.float64) for part in parts) / count
-    squares = sum(((part.cosines - np.reshape(mean, (-1, 1))) ** 2).sum(axis=1) for part in parts)
+    count = max(1, sum(cosines.shape[1] for cosines in found))
+    mean = sum(cosines.sum(axis=1, dtype=np.float64) for cosines in found) / count
+    squares = sum(((cosines - np.reshape(mean, (-1, 1))) ** 2).sum(axis=1) for cosines in found)
     spread = np.maximum(np.sqrt(squares / count), least)
 
     def join(cosines: Vector) -> Vector:

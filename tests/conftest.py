@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from bot import clip
 from bot.starter import families, files
 from bot.starter.scenes import Painter
-from tests import kept
+from tests import kept, postgres
+from tests.stores import AnyStore, Opened, store_on
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,42 @@ def encoder() -> Iterator[clip.ClipEncoder]:
 def painter() -> Painter:
     """Draws what the starter model knows."""
     return Painter(families.sprites("noto", kept.pictures()))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A running PostgreSQL, for all tests of a process."""
+    with postgres.server() as server:
+        postgres.apart(server.prepare())
+        yield server
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: postgres.Server) -> AsyncIterator[str]:
+    """A new PostgreSQL database with today's schema."""
+    async with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def memory_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Where a new memory is: what takes this is tested on both databases."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/data/box.db"
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    async with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def opened(memory_url: str) -> Opened:
+    """Opens a new memory of either kind, as often as needed."""
+    return partial(store_on, memory_url)
+
+
+@pytest.fixture
+async def store(opened: Opened) -> AsyncIterator[AnyStore]:
+    """A new memory of either kind, open."""
+    async with opened() as store:
+        yield store

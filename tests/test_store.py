@@ -1,23 +1,17 @@
-"""The PhotoStore contract, on the real SQLite."""
+"""The PhotoStore contract, on both databases."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import threading
-from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bot.errors import StoreError, UnknownGroup
+from bot.errors import UnknownGroup
 from bot.photos import AT_FIRST, EVERYONE, Audience, Model, PhotoRef, Post, Task, Vector
-from storage import store_for
 from storage.models import GRACE_SECONDS
-from storage.sqlite import SqliteStore
+from tests.stores import AnyStore, Opened
 
 MODEL = Model("tiny", "f00d", 8)
 OTHER = Model("other", "beef", 8)
@@ -45,13 +39,7 @@ def a_vector(seed: int) -> Vector:
     return vector / np.float32(np.linalg.norm(vector))
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with store_for(f"sqlite:///{tmp_path}/data/box.db") as store:
-        yield store
-
-
-async def found_by_words(store: SqliteStore, *terms: str, **scope: object) -> list[int]:
+async def found_by_words(store: AnyStore, *terms: str, **scope: object) -> list[int]:
     group = str(scope.get("group", "local:fam"))
     audience = scope.get("audience", EVERYONE)
     assert isinstance(audience, Audience)
@@ -59,7 +47,7 @@ async def found_by_words(store: SqliteStore, *terms: str, **scope: object) -> li
     return [item.photo for item in candidates.items]
 
 
-async def test_a_post_is_remembered_once(store: SqliteStore) -> None:
+async def test_a_post_is_remembered_once(store: AnyStore) -> None:
     first = await store.remember(a_post(keys="ab"))
     assert len(first.added) == 2
     assert not first.known
@@ -72,7 +60,7 @@ async def test_a_post_is_remembered_once(store: SqliteStore) -> None:
     assert photo.post == a_post(keys="a"), "everything comes back as it was"
 
 
-async def test_both_tasks_wait_and_end(store: SqliteStore) -> None:
+async def test_both_tasks_wait_and_end(store: AnyStore) -> None:
     (photo,) = (await store.remember(a_post())).added
     assert [job.photo for job in await store.take(Task.EMBED, 5, ())] == [photo]
     assert await store.take(Task.EMBED, 5, [photo]) == []
@@ -85,14 +73,14 @@ async def test_both_tasks_wait_and_end(store: SqliteStore) -> None:
     assert (group.photos, group.waiting_embedding, group.waiting_text) == (1, 0, 0)
 
 
-async def test_the_oldest_photos_come_first(store: SqliteStore) -> None:
+async def test_the_oldest_photos_come_first(store: AnyStore) -> None:
     ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(5)]
     assert [job.photo for job in await store.take(Task.READ, 3, ())] == ids[:3]
 
 
-async def test_postponed_jobs_come_back_when_due(tmp_path: Path) -> None:
+async def test_postponed_jobs_come_back_when_due(opened: Opened) -> None:
     now = [1000.0]
-    async with SqliteStore(tmp_path / "box.db", clock=lambda: now[0]) as store:
+    async with opened(lambda: now[0]) as store:
         (photo,) = (await store.remember(a_post())).added
         await store.postpone(photo, Task.EMBED, datetime.fromtimestamp(1300, UTC), "no network")
         assert await store.take(Task.EMBED, 1, ()) == []
@@ -103,7 +91,7 @@ async def test_postponed_jobs_come_back_when_due(tmp_path: Path) -> None:
         assert job.attempts == 1
 
 
-async def test_refused_photos_are_told_and_not_found(store: SqliteStore) -> None:
+async def test_refused_photos_are_told_and_not_found(store: AnyStore) -> None:
     (photo,) = (await store.remember(a_post(caption="cake"))).added
     await store.refuse(photo, "the file is empty", final=True)
     assert await found_by_words(store, "cake") == []
@@ -114,7 +102,7 @@ async def test_refused_photos_are_told_and_not_found(store: SqliteStore) -> None
     assert await store.take(Task.EMBED, 1, ()) == [], "never tried again"
 
 
-async def test_what_was_out_of_reach_gets_another_chance(store: SqliteStore) -> None:
+async def test_what_was_out_of_reach_gets_another_chance(store: AnyStore) -> None:
     (photo,) = (await store.remember(a_post(caption="cake"))).added
     await store.refuse(photo, "the file is no longer where it was", final=False)
     moved = a_post(caption="cake", photos=(PhotoRef("file", "a", "/new/a", "a.jpg"),))
@@ -124,7 +112,7 @@ async def test_what_was_out_of_reach_gets_another_chance(store: SqliteStore) -> 
     assert await found_by_words(store, "cake") == [photo]
 
 
-async def test_words_are_found_in_parts_in_chinese_and_when_short(store: SqliteStore) -> None:
+async def test_words_are_found_in_parts_in_chinese_and_when_short(store: AnyStore) -> None:
     (cake,) = (await store.remember(a_post("1", caption="Birthday CAKE for Tom"))).added
     (bus,) = (await store.remember(a_post("2"))).added
     await store.save_text(bus, "开往汽车总站\nBUS 12")
@@ -140,14 +128,14 @@ async def test_words_are_found_in_parts_in_chinese_and_when_short(store: SqliteS
 @pytest.mark.parametrize(
     "evil", ['"', '""', "a* OR b", "NEAR(", "(((", "-", "'; DROP TABLE x", "%"]
 )
-async def test_no_query_is_syntax(store: SqliteStore, evil: str) -> None:
+async def test_no_query_is_syntax(store: AnyStore, evil: str) -> None:
     await store.remember(a_post(caption="harmless"))
     assert await found_by_words(store, evil, evil * 3) == []
     (photo,) = (await store.remember(a_post("2", caption=f"has {evil} in it"))).added
     assert await found_by_words(store, evil) == [photo]
 
 
-async def test_groups_are_walls_and_audiences_too(store: SqliteStore) -> None:
+async def test_groups_are_walls_and_audiences_too(store: AnyStore) -> None:
     (ours,) = (await store.remember(a_post("1", caption="cake"))).added
     (theirs,) = (await store.remember(a_post("1", group="local:b", caption="cake"))).added
     (secret,) = (await store.remember(a_post("2", channel="secret", caption="cake"))).added
@@ -163,7 +151,7 @@ async def test_groups_are_walls_and_audiences_too(store: SqliteStore) -> None:
         assert found.total == len(expected)
 
 
-async def test_meaning_is_the_exact_cosine(store: SqliteStore) -> None:
+async def test_meaning_is_the_exact_cosine(store: AnyStore) -> None:
     ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(600)]
     vectors = np.stack([a_vector(n) for n in range(600)])
     await store.save_vectors(MODEL, ids, vectors)
@@ -173,11 +161,11 @@ async def test_meaning_is_the_exact_cosine(store: SqliteStore) -> None:
     best = np.argsort(-cosines)[:5]
     assert {item.photo for item in found.items} == {ids[n] for n in best}
     for item in found.items:
-        assert item.cosine == pytest.approx(cosines[ids.index(item.photo)], abs=1e-6)
-    assert found.median_cosine == pytest.approx(float(np.median(cosines)), abs=1e-6)
+        assert item.cosine == pytest.approx(cosines[ids.index(item.photo)], abs=1e-3)
+    assert found.median_cosine == pytest.approx(float(np.median(cosines)), abs=1e-3)
 
 
-async def test_another_model_takes_the_place_of_the_first(store: SqliteStore) -> None:
+async def test_another_model_takes_the_place_of_the_first(store: AnyStore) -> None:
     (photo,) = (await store.remember(a_post())).added
     assert (await store.models.answering(), await store.models.coming()) == (None, None)
     await store.models.answer(MODEL)
@@ -204,9 +192,9 @@ async def test_another_model_takes_the_place_of_the_first(store: SqliteStore) ->
     assert (await store.models.answering(), await store.models.coming()) == (OTHER, None)
 
 
-async def test_what_a_retired_model_made_goes_bit_by_bit(tmp_path: Path) -> None:
+async def test_what_a_retired_model_made_goes_bit_by_bit(opened: Opened) -> None:
     now = 1000.0
-    async with SqliteStore(tmp_path / "box.db", clock=lambda: now) as store:
+    async with opened(lambda: now) as store:
         ids = [(await store.remember(a_post(str(n)))).added[0] for n in range(5)]
         await store.models.answer(MODEL)
         await store.save_vectors(MODEL, ids, np.stack([a_vector(n) for n in range(5)]))
@@ -226,12 +214,11 @@ async def test_what_a_retired_model_made_goes_bit_by_bit(tmp_path: Path) -> None
             again = await store.search(["local:fam"], EVERYONE, [], [a_vector(3)], OTHER, 5)
             assert again.items == seen.items
         assert rounds == 3
-    with closing(sqlite3.connect(tmp_path / "box.db")) as db:
-        assert db.execute("SELECT count(*) FROM vectors").fetchone() == (4,)
-        assert db.execute("SELECT name FROM models").fetchall() == [(OTHER.name,)]
+        old = await store.search(["local:fam"], EVERYONE, [], [a_vector(3)], MODEL, 5)
+        assert not old.items
 
 
-async def test_what_a_model_could_not_see_can_be_brought_again(store: SqliteStore) -> None:
+async def test_what_a_model_could_not_see_can_be_brought_again(store: AnyStore) -> None:
     (photo,) = (await store.remember(a_post(caption="old words"))).added
     await store.models.answer(MODEL)
     await store.save_vectors(MODEL, [photo], a_vector(1)[None])
@@ -244,7 +231,7 @@ async def test_what_a_model_could_not_see_can_be_brought_again(store: SqliteStor
     assert [job.photo for job in await store.take(Task.RENEW, 5, ())] == [photo]
 
 
-async def test_thumbnails_are_kept_of_what_may_be_shown_elsewhere(store: SqliteStore) -> None:
+async def test_thumbnails_are_kept_of_what_may_be_shown_elsewhere(store: AnyStore) -> None:
     (photo,) = (await store.remember(a_post("1"))).added
     (secret,) = (await store.remember(a_post("2", protected=True))).added
     await store.thumbnails.keep({photo: b"small", secret: b"small", 99: b"small"})
@@ -259,7 +246,7 @@ async def test_thumbnails_are_kept_of_what_may_be_shown_elsewhere(store: SqliteS
     assert await store.thumbnails.of(photo) is None
 
 
-async def test_revising_and_forgetting(store: SqliteStore) -> None:
+async def test_revising_and_forgetting(store: AnyStore) -> None:
     first, second = (await store.remember(a_post(keys="ab", caption="old words"))).added
     dropped = await store.revise("local:fam", "main", "1", "new words", keep={"a"})
     assert [ref.key for ref in dropped] == ["b"]
@@ -273,22 +260,7 @@ async def test_revising_and_forgetting(store: SqliteStore) -> None:
     assert await store.forget("local:fam", "main", "1") == ()
 
 
-async def test_nothing_derived_outlives_its_photo(store: SqliteStore, tmp_path: Path) -> None:
-    (photo,) = (await store.remember(a_post(caption="unicorn"))).added
-    await store.save_text(photo, "zanzibar")
-    await store.save_vectors(MODEL, [photo], a_vector(1)[None])
-    await store.forget("local:fam", "main", "1")
-    with sqlite3.connect(tmp_path / "data/box.db") as db:
-        for table in ("posts", "photos", "jobs", "vectors", "texts"):
-            assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
-        db.execute("INSERT INTO texts_index (texts_index) VALUES ('integrity-check')")
-        hits = "SELECT count(*) FROM texts_index WHERE texts_index MATCH 'unicorn OR zanzibar'"
-        assert db.execute(hits).fetchone() == (0,)
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    db.close()
-
-
-async def test_groups_are_known_by_name_and_id(store: SqliteStore) -> None:
+async def test_groups_are_known_by_name_and_id(store: AnyStore) -> None:
     with pytest.raises(UnknownGroup, match="known groups: none yet"):
         await store.groups.resolve("fam")
     await store.remember(a_post())
@@ -302,7 +274,7 @@ async def test_groups_are_known_by_name_and_id(store: SqliteStore) -> None:
         await store.groups.resolve("nobody")
 
 
-async def test_reads_and_writes_at_once_give_right_answers(store: SqliteStore) -> None:
+async def test_reads_and_writes_at_once_give_right_answers(store: AnyStore) -> None:
     async def write(n: int) -> int:
         added = (await store.remember(a_post(str(n), caption=f"word{n:03}"))).added
         return added[0]
@@ -318,75 +290,10 @@ async def test_reads_and_writes_at_once_give_right_answers(store: SqliteStore) -
     assert answers == [[photo] for photo in ids]
 
 
-async def test_a_cancelled_write_leaves_no_open_transaction(store: SqliteStore) -> None:
-    for delay in np.linspace(0, 0.004, 25):
-        task = asyncio.create_task(store.remember(a_post(f"c{delay}", keys="abcdef")))
-        await asyncio.sleep(float(delay))
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        after = await store.remember(a_post(f"d{delay}"))
-        assert len(after.added) == 1
-    path = store._db.path
-    with sqlite3.connect(path) as db:
-        counts = db.execute("SELECT count(*) FROM photos GROUP BY post_id").fetchall()
-    db.close()
-    assert {count for (count,) in counts} <= {1, 6}, "a post is remembered whole or not at all"
-
-
-@pytest.mark.parametrize("where", ["folder", "under a file", "not a database"])
-async def test_a_database_that_cannot_be_is_one_line(tmp_path: Path, where: str) -> None:
-    threads = threading.enumerate()
-    path = tmp_path / "box.db"
-    if where == "folder":
-        path.mkdir()
-    elif where == "under a file":
-        (tmp_path / "file").write_text("x")
-        path = tmp_path / "file" / "box.db"
-    else:
-        path.write_bytes(b"This is a letter, not a database." * 100)
-    with pytest.raises(StoreError, match=r"can't be opened.*DATABASE_URL") as error:
-        async with SqliteStore(path):
-            pass
-    assert "\n" not in str(error.value)
-    started = [t for t in threading.enumerate() if t not in threads and "asyncio" not in t.name]
-    for thread in started:
-        await asyncio.to_thread(thread.join, 5)
-        assert not thread.is_alive(), "a thread left behind keeps the process from ending"
-    assert where != "not a database" or path.read_bytes().startswith(b"This is a letter")
-
-
-async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
-    async with SqliteStore(tmp_path / "box.db"):
-        pass
-    with sqlite3.connect(tmp_path / "box.db") as db:
-        db.execute("PRAGMA user_version = 9999")
-    db.close()
-    with pytest.raises(StoreError, match="newer version"):
-        async with SqliteStore(tmp_path / "box.db"):
-            pass
-
-
-async def test_everything_is_still_there_after_opening_again(tmp_path: Path) -> None:
-    async with SqliteStore(tmp_path / "box.db") as store:
+async def test_everything_is_still_there_after_opening_again(opened: Opened) -> None:
+    async with opened() as store:
         (photo,) = (await store.remember(a_post(caption="cake"))).added
-    async with SqliteStore(tmp_path / "box.db") as store:
+    async with opened() as store:
         assert await found_by_words(store, "cake") == [photo]
         await store.prove_writable()
         assert len(await store.groups.status()) == 1
-
-
-async def test_a_start_that_is_stopped_says_nothing_of_the_database(tmp_path: Path) -> None:
-    """Cancelled at any moment of opening and migrating, it is that, and opens the next time."""
-    cancelled = 0
-    for moment in range(30):
-        store = SqliteStore(tmp_path / f"{moment}.db")
-        opening = asyncio.create_task(store.__aenter__())
-        await asyncio.sleep(moment * 0.002)
-        opening.cancel()
-        (outcome,) = await asyncio.gather(opening, return_exceptions=True)
-        assert outcome is store or isinstance(outcome, asyncio.CancelledError), moment
-        cancelled += outcome is not store
-        await store.__aexit__(None, None, None)
-        async with SqliteStore(tmp_path / f"{moment}.db") as again:
-            assert (await again.remember(a_post())).added
-    assert cancelled > 3

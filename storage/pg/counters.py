@@ -16,9 +16,9 @@ async def take_number(db: Connection, group: int) -> int:
     return id_of(group, int(number))
 
 
-async def lock(db: Connection, group: int) -> None:
-    """Let nobody else add to this group before this transaction ends."""
-    await run(db, "SELECT 1 FROM counters WHERE group_id = ? FOR UPDATE", (group,))
+async def lock(db: Connection, group: int) -> bool:
+    """Let nobody else add to this group before this transaction ends; whether it is still there."""
+    return await run(db, "SELECT 1 FROM counters WHERE group_id = ? FOR UPDATE", (group,)) > 0
 
 
 async def grow(db: Connection, group: int) -> int:

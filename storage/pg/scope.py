@@ -50,12 +50,17 @@ class Scope:
         self._values += values
 
     def select(
-        self, columns: str, joins: str = "", where: str = "", values: Iterable[Any] = ()
+        self,
+        columns: str,
+        joins: str = "",
+        where: str = "",
+        values: Iterable[Any] = (),
+        first: Iterable[Any] = (),
     ) -> tuple[str, tuple[Any, ...]]:
-        """A SELECT over the photos in scope, with its values; `where` begins with AND. No value
-        may be asked for in `columns` or `joins`."""
+        """A SELECT over the photos in scope, with its values; `where` begins with AND. `first` are
+        the values of `columns` and `joins`."""
         return (
             f"SELECT {columns} FROM photos JOIN posts ON {ON_POST} {joins}"
             f" WHERE {self._where} {where}",
-            (*self._values, *values),
+            (*first, *self._values, *values),
         )
