@@ -1,4 +1,5 @@
-"""Wiring of photos' bytes between processes: from gateways, which have tokens and disks, to encoders."""
+"""Wiring of photos' bytes between processes: gateways, which have tokens and disks, give them to
+encoders."""
 
 from __future__ import annotations
 
