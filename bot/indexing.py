@@ -149,9 +149,10 @@ class Indexer:
         try:
             while True:
                 self.pulse.beat()
-                if task is Task.RENEW and await self._is_due(Task.EMBED):
-                    break  # somebody posts, and goes first
+                if task is Task.RENEW and await self._embedding_comes_first():
+                    break  # somebody posts
                 if not await self._succession.is_right(task, encoder):
+                    await self._leave_to_others(task, ahead)
                     break
                 if room := self._room(len(ahead)):
                     skip = [*ahead, *saved]
@@ -267,10 +268,14 @@ class Indexer:
     async def _embedding_comes_first(self) -> bool:
         """It fingerprints too; looking for what is left among a flood would cost more than it
         brings."""
-        return self._memory.model.encoder is not None and await self._is_due(Task.EMBED)
+        here = self._memory.model.encoder is not None and self._succession.embeds
+        return here and bool(await self._store.take(Task.EMBED, 1, ()))
 
-    async def _is_due(self, task: Task) -> bool:
-        return bool(await self._store.take(task, 1, ()))
+    async def _leave_to_others(self, task: Task, photos: Collection[int]) -> None:
+        """What was begun, whoever has the model for it."""
+        now = datetime.now(UTC)
+        for photo in photos:
+            await self._store.postpone(photo, task, now, "another model is asked by now")
 
     async def _coming(
         self, task: Task, after: Task | None = None

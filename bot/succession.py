@@ -36,6 +36,8 @@ class Succession:
         self._state = state
         self._switch = switch
         self._leads = False
+        self.embeds = True
+        """Whether what is new is looked at here, as far as was known last."""
         self._outdated = asyncio.Event()
         self._settled: tuple[Encoder | None, Encoder | None] = None, None
         """The encoders that the store knows of."""
@@ -60,6 +62,12 @@ class Succession:
 
     async def encoder_for(self, task: Task) -> Encoder | None:
         """The one to EMBED or to RENEW with here and now. Raises StoreError."""
+        found = await self._encoder_for(task)
+        if task is Task.EMBED:
+            self.embeds = found is not None
+        return found
+
+    async def _encoder_for(self, task: Task) -> Encoder | None:
         state = self._state
         if state.encoder is None:
             return None
