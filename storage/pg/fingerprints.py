@@ -26,9 +26,7 @@ async def save_fingerprints(db: Connection, fingerprints: Mapping[int, bytes]) -
     )
 
 
-async def looks_of(
-    db: Connection, photos: Collection[int], model: Model | None
-) -> dict[int, Look]:
+async def looks_of(db: Connection, photos: Collection[int], model: Model | None) -> dict[int, Look]:
     """What there is of each of these photos to compare, with vectors of this model only."""
     found = await rows(
         db,

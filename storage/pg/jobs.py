@@ -115,6 +115,4 @@ class Turns:
         me = self._worker.id
         sql = _TAKE.format(after=_FIRST if len(due) > 4 else "")
         free = due[1:3]
-        return await rows(
-            db, sql, (groups, *due, each, most, task, *free, limit, me, task, me)
-        )
+        return await rows(db, sql, (groups, *due, each, most, task, *free, limit, me, task, me))

@@ -135,9 +135,7 @@ async def number_of(db: Connection, model: Model) -> int:
     """A model's id in the database, which knows it from now on. No role changes before this
     transaction ends."""
     await run(db, "SELECT pg_advisory_xact_lock_shared(?)", (SAVING,))
-    known = await row(
-        db, "SELECT id, name FROM models WHERE fingerprint = ?", (model.fingerprint,)
-    )
+    known = await row(db, "SELECT id, name FROM models WHERE fingerprint = ?", (model.fingerprint,))
     if known is not None and known[1] == model.name:  # writing it would make all others wait
         return int(known[0])
     found = await value(

@@ -91,6 +91,4 @@ class Worker:
 
 
 async def _clean(db: Connection) -> None:
-    await run(
-        db, "DELETE FROM workers WHERE seen_at < now() - ? * interval '1 s'", (OLD_SECONDS,)
-    )
+    await run(db, "DELETE FROM workers WHERE seen_at < now() - ? * interval '1 s'", (OLD_SECONDS,))
