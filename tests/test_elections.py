@@ -4,7 +4,7 @@ off. On a real PostgreSQL."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,14 +17,13 @@ from bot.errors import LeadershipLost
 from bot.ports import Elections
 from storage.pg import election
 from storage.pg.election import PgElections, key_of
-from tests.postgres import Server, server
+from tests.postgres import Server
 from tests.wire import Wire
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Server]:
-    with server() as running:
-        yield running
+@pytest.fixture
+def postgres(postgres_server: Server) -> Server:
+    return postgres_server
 
 
 @pytest.fixture(autouse=True)
