@@ -49,7 +49,7 @@ class Encoding:
 
     async def post(self, number: int) -> list[int]:
         """Photos that are remembered by this process."""
-        found = []
+        found: list[int] = []
         for n in range(number):
             self.shelf.files[f"{n}"] = photo(n)
             ref = PhotoRef("shelf", f"{n}", f"{n}", "")

@@ -204,6 +204,9 @@ class DiscordChat:
                 await client.close()
                 await self._trouble.pause(reason(error))
                 continue
+            except asyncio.CancelledError:
+                await client.close()
+                raise
             if sees == sees_content(client):
                 return client
             await client.close()
