@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from bot.elections import lead
+from bot.elections import Alone, lead
 from bot.errors import StoreError
 from bot.model_state import ModelState
 from bot.photos import Model, Task
@@ -43,6 +43,8 @@ class Succession:
         """The encoders that the store knows of."""
         self._answered = ""
         """Fingerprint of our encoder, once it was the one that answers."""
+        self._lacks = False
+        """The model that answers is not here, but may be in other processes."""
         self._look_again: float | None = None
         self._told = ""
 
@@ -74,7 +76,9 @@ class Succession:
         if self._leads:
             await self._settle(state.encoder)
         if self._leads:  # still
-            return state.encoder if task is Task.EMBED else state.coming or state.encoder
+            if task is Task.RENEW:
+                return state.coming or state.encoder
+            return None if self._lacks else state.encoder
         await self.follow()
         answering = await self._models.answering()
         if task is Task.EMBED:
@@ -90,10 +94,12 @@ class Succession:
     async def finish(self) -> None:
         """If all photos were seen by the model that is coming, it answers from now on. Raises
         StoreError."""
-        coming = self._state.coming
+        coming = self._state.encoder if self._lacks else self._state.coming
         if self._leads and coming is not None and await self._models.succeed(coming.model):
             log.info("%s has seen all photos and answers from now on", coming.model.name)
-            self._switch()
+            if coming is self._state.coming:
+                self._switch()
+            self._lacks = False
             self._look_again = time.monotonic() + SETTLED_SECONDS
 
     async def follow(self) -> None:
@@ -135,8 +141,11 @@ class Succession:
             self._leads = False
             self._outdated.set()
             return
-        if state.coming is not None:
-            await self._models.expect(state.coming.model)
+        # With a file it would be asked by nobody, and the new one answers at once.
+        others = answering is not None and not isinstance(self._store.elections, Alone)
+        self._lacks = others and state.coming is None and not _is(encoder, answering)
+        if state.coming is not None or self._lacks:
+            await self._models.expect((state.coming or encoder).model)
         elif not state.stands_in:
             await self._models.answer(encoder.model)
             self._answered = encoder.model.fingerprint

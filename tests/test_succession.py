@@ -171,3 +171,24 @@ async def test_who_was_not_started_again_does_not_bring_the_old_model_back(
             await old.embedded(photos)
             assert old.encoder.batches == []
             assert await seen_by(new.store, photos, "c2")
+
+
+async def test_an_encoder_without_the_old_model_does_not_take_it_from_others(
+    postgres_url: str, decoder: Decoder
+) -> None:
+    shelf = Shelf()
+    async with encoding(postgres_url, decoder, shelf, "c1") as one:
+        photos = await one.post(6)
+        await one.embedded(photos)
+    async with encoding(postgres_url, decoder, shelf, "c2") as fresh:
+        await until(lambda: fresh.leads)
+        store = fresh.store
+        async with asyncio.timeout(20):
+            while (answering := await store.models.answering()) != fresh.encoder.model:
+                assert answering is not None
+                assert answering.fingerprint == "c1", "until it has seen them all"
+                await asyncio.sleep(0.01)
+        assert await seen_by(store, photos, "c2")
+        photos += await fresh.post(7)
+        await fresh.embedded(photos)
+        assert await seen_by(store, photos, "c2")
