@@ -41,6 +41,7 @@ from storage.pg.names import PgNames
 from storage.pg.people import PgPeople
 from storage.pg.pool import Pool
 from storage.pg.posts import Posts
+from storage.pg.renewals import settle
 from storage.pg.replies import PgReplies
 from storage.pg.rows import (
     number_of_group,
@@ -146,8 +147,8 @@ class PostgresStore:
     async def drop(self, photo: int) -> None:
         async with self._pool.write() as db:
             group = group_of(photo)
-            await run(db, "DELETE FROM photos WHERE group_id = ? AND id = ?", (group, photo))
             await shrink(db, [group])
+            await run(db, "DELETE FROM photos WHERE group_id = ? AND id = ?", (group, photo))
 
     async def channels(self, group: str) -> frozenset[str]:
         async with self._pool.read() as db:
@@ -214,8 +215,8 @@ class PostgresStore:
                         " DO UPDATE SET vector = excluded.vector, serial = excluded.serial",
                         (number, serial, half, group, photo),
                     )
-            for task in (Task.EMBED, Task.RENEW):
-                await end_jobs(db, task, photos)
+            await end_jobs(db, Task.EMBED, photos)
+            await settle(db, number, photos, self._clock())
 
     async def save_text(self, photo: int, text: str) -> None:
         async with self._pool.write() as db:

@@ -12,7 +12,7 @@ from bot import clip
 from bot.starter import families, files
 from bot.starter.scenes import Painter
 from tests import kept, postgres
-from tests.stores import AnyStore, Opened, store_on
+from tests.stores import AnyStore, Opened, Rooms, a_file, store_on
 
 
 @pytest.fixture(scope="session")
@@ -44,14 +44,29 @@ async def postgres_url(postgres_server: postgres.Server) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def emptied(postgres_server: postgres.Server) -> postgres.Emptied:
+    """Databases of that server for tests that need many."""
+    return postgres.Emptied(postgres_server)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def rooms(request: pytest.FixtureRequest) -> Rooms:
+    """Memories of either kind, for tests that need many."""
+    if request.param == "sqlite":
+        return a_file
+    databases: postgres.Emptied = request.getfixturevalue("emptied")
+    return databases.database
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 async def memory_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """Where a new memory is: what takes this is tested on both databases."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/data/box.db"
         return
-    server: postgres.Server = request.getfixturevalue("postgres_server")
-    async with server.database() as url:
+    databases: postgres.Emptied = request.getfixturevalue("emptied")
+    async with databases.database() as url:
         yield url
 
 

@@ -105,9 +105,10 @@ async def fill(twins: Twins, rng: random.Random, random_: np.random.Generator) -
                 await store.save_text(photo, text)
                 await store.save_fingerprints({photo: bytes([number % 250]) * 8})
         if rng.random() < 0.3:
+            said = rng.choice(WORDS)
             for store in twins.both:
                 await store.replies.hear(
-                    group, post.channel, str(number), f"r{number}", "bob", rng.choice(WORDS)
+                    group, post.channel, str(number), f"r{number}", "bob", said
                 )
     for place, key in ((3, "goose"), (8, "goose"), (11, "鹅")):
         for store, photo in zip(twins.both, twins.ids[place], strict=True):

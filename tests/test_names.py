@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -26,22 +24,17 @@ from bot.photos import ALL, EVERYONE, Audience, Model, Only, Query, StoredPhoto,
 from bot.starter import evaluate
 from bot.starter.concepts import Concept, concept, concepts
 from bot.starter.scenes import Painter, compose
-from storage import names as names_module
-from storage.sqlite import SqliteStore
+from storage import names as in_sqlite
+from storage.pg import names as in_postgres
 from tests import kept
+from tests.stores import AnyStore, Rooms, store_on
 from tests.test_store import MODEL, OTHER, a_post, a_vector
 
 FAM = "local:fam"
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "box.db") as store:
-        yield store
-
-
 async def post(
-    store: SqliteStore, message: str, vector: Vector | None = None, **more: object
+    store: AnyStore, message: str, vector: Vector | None = None, **more: object
 ) -> StoredPhoto:
     (photo,) = (await store.remember(replace(a_post(message), **more))).added  # type: ignore[arg-type]
     if vector is not None:
@@ -56,7 +49,7 @@ def near(vector: Vector, seed: int, how: float = 0.3) -> Vector:
 
 
 async def alike(
-    store: SqliteStore,
+    store: AnyStore,
     *keys: str,
     group: str = FAM,
     audience: Audience = EVERYONE,
@@ -117,7 +110,7 @@ def test_any_question_is_taken_apart(question: str, keys: list[str]) -> None:
 # --- the store
 
 
-async def test_examples_are_found_first_and_what_looks_like_them_next(store: SqliteStore) -> None:
+async def test_examples_are_found_first_and_what_looks_like_them_next(store: AnyStore) -> None:
     goose = a_vector(1)
     named = await post(store, "1", goose)
     like = await post(store, "2", near(goose, 2))
@@ -137,7 +130,7 @@ async def test_examples_are_found_first_and_what_looks_like_them_next(store: Sql
     assert await store.names.of([FAM], EVERYONE) == {}
 
 
-async def test_a_name_counts_whatever_the_question_is_narrowed_to(store: SqliteStore) -> None:
+async def test_a_name_counts_whatever_the_question_is_narrowed_to(store: AnyStore) -> None:
     goose = a_vector(1)
     named = await post(store, "1", goose, author="ann")
     theirs = await post(store, "2", near(goose, 2), author="bob")
@@ -148,7 +141,7 @@ async def test_a_name_counts_whatever_the_question_is_narrowed_to(store: SqliteS
     assert named.id not in await alike(store, "goose", only=Only(authors=frozenset({"bob"})))
 
 
-async def test_another_model_has_other_vectors(store: SqliteStore) -> None:
+async def test_another_model_has_other_vectors(store: AnyStore) -> None:
     named = await post(store, "1", a_vector(1))
     await post(store, "2", a_vector(1))
     await store.names.give(named.id, "goose", "goose", "ann")
@@ -161,9 +154,10 @@ async def test_another_model_has_other_vectors(store: SqliteStore) -> None:
     assert sorted(found.values())[-2] > 0.5, "as soon as it is embedded again"
 
 
-async def test_names_have_limits(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names_module, "MOST_NAMES", 2)
-    monkeypatch.setattr(names_module, "MOST_EXAMPLES", 2)
+async def test_names_have_limits(store: AnyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (in_sqlite, in_postgres):
+        monkeypatch.setattr(module, "MOST_NAMES", 2)
+        monkeypatch.setattr(module, "MOST_EXAMPLES", 2)
     photos = [await post(store, str(n)) for n in range(3)]
     other = await post(store, "9", group="local:other")
     for key in ("a", "b"):
@@ -177,7 +171,7 @@ async def test_names_have_limits(store: SqliteStore, monkeypatch: pytest.MonkeyP
     await store.names.give(other.id, "c", "c", "ann")
 
 
-async def test_who_gave_a_name_takes_it_away_and_an_admin_too(store: SqliteStore) -> None:
+async def test_who_gave_a_name_takes_it_away_and_an_admin_too(store: AnyStore) -> None:
     names = Names(store.names)
     first, second = [await post(store, n) for n in "12"]
     assert "one example" in await names.give(first, "The Goose", "ann", EVERYONE)
@@ -195,7 +189,7 @@ async def test_who_gave_a_name_takes_it_away_and_an_admin_too(store: SqliteStore
         await names.give(gone, "goose", "ann", EVERYONE)
 
 
-async def test_names_move_with_the_group_and_go_with_it(store: SqliteStore) -> None:
+async def test_names_move_with_the_group_and_go_with_it(store: AnyStore) -> None:
     photo = await post(store, "1")
     await store.names.give(photo.id, "goose", "goose", "ann")
     await post(store, "9", group="local:new")
@@ -205,7 +199,7 @@ async def test_names_move_with_the_group_and_go_with_it(store: SqliteStore) -> N
     assert await store.names.of(["local:new"], EVERYONE) == {}
 
 
-async def test_who_sees_no_example_learns_nothing_of_a_name(store: SqliteStore) -> None:
+async def test_who_sees_no_example_learns_nothing_of_a_name(store: AnyStore) -> None:
     names, room = Names(store.names), Audience(frozenset({"open"}))
     hidden = await post(store, "1", channel="secret")
     await names.give(hidden, "goose", "ann", EVERYONE)
@@ -227,14 +221,13 @@ spots = st.tuples(st.sampled_from(["local:a", "local:b"]), st.sampled_from(["x",
 def test_no_example_beyond_the_walls_has_any_influence(
     posts: list[tuple[tuple[str, str], int, bool]],
     asked: frozenset[tuple[str, str]],
-    tmp_path_factory: pytest.TempPathFactory,
+    rooms: Rooms,
 ) -> None:
     """An answer is the same as if what its audience can't see, or is of another group, were not
     there at all."""
 
     async def answer(group: str, channels: frozenset[str], whole: bool) -> dict[str, float]:
-        folder = tmp_path_factory.mktemp("walls")
-        async with SqliteStore(folder / "box.db") as store:
+        async with rooms() as url, store_on(url) as store:
             ids: dict[int, str] = {}
             for n, ((at, channel), seed, is_named) in enumerate(posts):
                 if whole or (at == group and channel in channels):
@@ -261,7 +254,7 @@ def test_no_example_beyond_the_walls_has_any_influence(
     asyncio.run(walls())
 
 
-async def test_over_several_groups_a_name_stays_in_its_own(store: SqliteStore) -> None:
+async def test_over_several_groups_a_name_stays_in_its_own(store: AnyStore) -> None:
     goose = a_vector(1)
     named = await post(store, "1", goose, group="local:a")
     theirs = await post(store, "2", goose, group="local:b")
@@ -279,7 +272,7 @@ async def test_over_several_groups_a_name_stays_in_its_own(store: SqliteStore) -
 class Album:
     """Drawings in a memory: some of each wanted concept, among many of others."""
 
-    def __init__(self, store: SqliteStore, encoder: clip.ClipEncoder, decoder: Decoder) -> None:
+    def __init__(self, store: AnyStore, encoder: clip.ClipEncoder, decoder: Decoder) -> None:
         self.store = store
         self.encoder = encoder
         self.memory = PhotoMemory(
@@ -308,7 +301,7 @@ def encoded(painter: Painter, scene: object) -> bytes:
 
 @pytest.mark.parametrize("thing", ["robot", "bicycle", "guitar"])
 async def test_a_name_finds_what_the_word_does_not_mean(
-    store: SqliteStore, encoder: clip.ClipEncoder, painter: Painter, thing: str
+    store: AnyStore, encoder: clip.ClipEncoder, painter: Painter, thing: str
 ) -> None:
     async with Decoder() as decoder:
         album = Album(store, encoder, decoder)
@@ -333,7 +326,7 @@ async def test_a_name_finds_what_the_word_does_not_mean(
 
 
 async def test_words_besides_a_name_still_count(
-    store: SqliteStore, encoder: clip.ClipEncoder, painter: Painter
+    store: AnyStore, encoder: clip.ClipEncoder, painter: Painter
 ) -> None:
     async with Decoder() as decoder:
         album = Album(store, encoder, decoder)
@@ -348,7 +341,7 @@ async def test_words_besides_a_name_still_count(
 
 
 async def test_a_name_leads_on_through_more(
-    store: SqliteStore, encoder: clip.ClipEncoder, painter: Painter
+    store: AnyStore, encoder: clip.ClipEncoder, painter: Painter
 ) -> None:
     async with Decoder() as decoder:
         album = Album(store, encoder, decoder)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,42 +14,38 @@ from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import EVERYONE, Audience, Query
 from storage.replies import MOST_CHARACTERS, MOST_REPLIES
-from storage.rows import rows
 from storage.sqlite import SqliteStore
+from tests.stores import AnyStore, Rooms, selected, store_on, written
 from tests.test_store import a_post
 
 FAM = "local:fam"
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "box.db") as store:
-        yield store
-
-
-async def post(store: SqliteStore, message: str, **more: object) -> int:
+async def post(store: AnyStore, message: str, **more: object) -> int:
     return (await store.remember(replace(a_post(message), **more))).added[0]  # type: ignore[arg-type]
 
 
 async def found(
-    store: SqliteStore, *terms: str, group: str = FAM, audience: Audience = EVERYONE
+    store: AnyStore, *terms: str, group: str = FAM, audience: Audience = EVERYONE
 ) -> list[int]:
     items = (await store.search([group], audience, terms, [], None, 5)).items
     return [item.photo for item in items]
 
 
-async def kept(store: SqliteStore) -> list[str]:
-    async with store._db.read() as db:
-        return [text for (text,) in await rows(db, "SELECT text FROM replies ORDER BY id")]
+async def kept(store: AnyStore) -> list[str]:
+    return [text for (text,) in await selected(store, "SELECT text FROM replies ORDER BY id")]
 
 
-async def indexed(store: SqliteStore) -> list[int]:
-    """Rows of the index that hold "tom"; it must forget what its table forgets."""
-    async with store._db.read() as db:
-        return await rows(db, "SELECT rowid FROM replies_index WHERE replies_index MATCH '\"tom\"'")
+async def indexed(store: AnyStore) -> list[tuple[int]]:
+    """Rows of SQLite's index that hold "tom"; it must forget what its table forgets."""
+    if not isinstance(store, SqliteStore):
+        return []
+    return await selected(
+        store, "SELECT rowid FROM replies_index WHERE replies_index MATCH '\"tom\"'"
+    )
 
 
-async def test_a_reply_finds_its_photo_and_says_so(store: SqliteStore, tmp_path: Path) -> None:
+async def test_a_reply_finds_its_photo_and_says_so(store: AnyStore) -> None:
     photo = await post(store, "1")
     other = await post(store, "2", caption="tomato")
     assert await store.replies.hear(FAM, "main", "1", "7", "bob", "That is Tóm!") == 1
@@ -71,7 +64,7 @@ async def test_a_reply_finds_its_photo_and_says_so(store: SqliteStore, tmp_path:
         assert hit.photo.id == photo, "exact words are looked for in replies too"
 
 
-async def test_edits_and_deletes_are_followed(store: SqliteStore) -> None:
+async def test_edits_and_deletes_are_followed(store: AnyStore) -> None:
     photo = await post(store, "1")
     await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
     await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
@@ -91,7 +84,7 @@ async def test_edits_and_deletes_are_followed(store: SqliteStore) -> None:
     assert await kept(store) == [], "nothing is said any more"
 
 
-async def test_a_reply_is_about_the_whole_album(store: SqliteStore) -> None:
+async def test_a_reply_is_about_the_whole_album(store: AnyStore) -> None:
     album = [await post(store, str(n), album="trip") for n in (1, 2)]
     alone = await post(store, "3")
     elsewhere = await post(store, "4", album="trip", channel="other")
@@ -102,7 +95,7 @@ async def test_a_reply_is_about_the_whole_album(store: SqliteStore) -> None:
     assert {alone, elsewhere} & set(await found(store, "boat")) == set()
 
 
-async def test_there_is_a_limit(store: SqliteStore) -> None:
+async def test_there_is_a_limit(store: AnyStore) -> None:
     await post(store, "1")
     for n in range(MOST_REPLIES + 5):
         await store.replies.hear(FAM, "main", "1", f"r{n}", "bob", f"word{n} " + "x" * 1000)
@@ -114,7 +107,7 @@ async def test_there_is_a_limit(store: SqliteStore) -> None:
 
 
 async def test_replies_go_with_the_photo_the_post_the_channel_and_the_group(
-    store: SqliteStore,
+    store: AnyStore,
 ) -> None:
     async def said_about(message: str, **more: object) -> int:
         photo = await post(store, message, **more)
@@ -133,7 +126,7 @@ async def test_replies_go_with_the_photo_the_post_the_channel_and_the_group(
     assert await indexed(store) == []
 
 
-async def test_what_somebody_said_goes_with_all_else_of_theirs(store: SqliteStore) -> None:
+async def test_what_somebody_said_goes_with_all_else_of_theirs(store: AnyStore) -> None:
     photo = await post(store, "1")
     await post(store, "2", group="local:other")
     await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
@@ -151,15 +144,15 @@ async def test_what_somebody_said_goes_with_all_else_of_theirs(store: SqliteStor
     assert await found(store, "uncle") == [photo]
 
 
-async def test_who_said_something_is_nowhere_to_be_read(store: SqliteStore, tmp_path: Path) -> None:
+async def test_who_said_something_is_nowhere_to_be_read(store: AnyStore) -> None:
     await post(store, "1")
     await store.replies.hear(FAM, "main", "1", "7", "local:somebody-special", "Tom")
-    written = b"".join(each.read_bytes() for each in sorted(tmp_path.iterdir()))
-    assert b"tom" in written
-    assert b"somebody-special" not in written
+    there = await written(store)
+    assert b"tom" in there
+    assert b"somebody-special" not in there
 
 
-async def test_replies_move_with_the_group(store: SqliteStore) -> None:
+async def test_replies_move_with_the_group(store: AnyStore) -> None:
     photo = await post(store, "1")
     await store.replies.hear(FAM, "main", "1", "7", "bob", "Tom")
     await post(store, "9", group="local:new")
@@ -180,11 +173,10 @@ def test_no_reply_of_another_group_or_channel_finds_anything(
     posts: list[tuple[str, str]],
     said: list[tuple[tuple[str, str], int]],
     asked: tuple[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
+    rooms: Rooms,
 ) -> None:
     async def walls() -> None:
-        folder = tmp_path_factory.mktemp("walls")
-        async with SqliteStore(folder / "box.db") as store:
+        async with rooms() as url, store_on(url) as store:
             photos = {
                 n: await post(store, str(n), group=group, channel=channel)
                 for n, (group, channel) in enumerate(posts)

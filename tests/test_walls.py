@@ -12,19 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
 from adapters.wording import in_numbers
 from bot.answers import Answer, Hit
@@ -32,6 +37,7 @@ from bot.errors import AnswerGone
 from bot.memories import SET, Memories, Mornings
 from bot.photos import EVERYONE, Audience, Query
 from bot.ports import Recall
+from tests.stores import Rooms
 from tests.walled import (
     CHANNELS,
     GROUPS,
@@ -49,8 +55,6 @@ from tests.walled import (
 )
 
 WORLDS = int(os.environ.get("WALLS", "20"))
-QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Where each commit needn't wait for a disk."""
 groups = st.sampled_from(GROUPS)
 people = st.sampled_from(PEOPLE)
 scopes = st.lists(groups, min_size=1, max_size=2, unique=True).map(tuple)
@@ -201,7 +205,7 @@ async def memories_told(at: Box, group: str, audience: Audience) -> object:
 @settings(max_examples=WORLDS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(chance=st.randoms(use_true_random=True), posts=st.integers(2, 14), then=st.integers(0, 12))
 def test_what_is_told_is_what_would_be_if_nothing_else_had_been_posted(
-    chance: Random, posts: int, then: int
+    rooms: Rooms, chance: Random, posts: int, then: int
 ) -> None:
     world = a_world(chance, posts, then)
     scope = tuple(chance.sample(GROUPS[:2], chance.choice([1, 1, 2])))
@@ -224,17 +228,16 @@ def test_what_is_told_is_what_would_be_if_nothing_else_had_been_posted(
     alike = chance.choice(part.posts) if part.posts else None
 
     async def compare() -> None:
-        with tempfile.TemporaryDirectory(dir=QUICK) as folder:
-            (Path(folder) / "whole").mkdir()
-            (Path(folder) / "part").mkdir()
-            async with (
-                box(Path(folder) / "whole", world) as whole,
-                box(Path(folder) / "part", part) as alone,
-            ):
-                one = await everything_told(whole, asking, words, alike, room)
-                other = await everything_told(alone, asking, words, alike, room)
-                for each, expected in zip(one, other, strict=True):
-                    assert each == expected
+        async with (
+            rooms() as here,
+            rooms() as there,
+            box(here, world) as whole,
+            box(there, part) as alone,
+        ):
+            one = await everything_told(whole, asking, words, alike, room)
+            other = await everything_told(alone, asking, words, alike, room)
+            for each, expected in zip(one, other, strict=True):
+                assert each == expected
 
     asyncio.run(compare())
 
@@ -245,17 +248,15 @@ class Walls(RuleBasedStateMachine):
 
     answers: Bundle[tuple[int, Query]] = Bundle("answers")
 
-    def __init__(self) -> None:
+    def __init__(self, rooms: Rooms) -> None:
         super().__init__()
         self._runner = asyncio.Runner()
         self._open = AsyncExitStack()
-        self._folder = self._open.enter_context(tempfile.TemporaryDirectory(dir=QUICK))
         self.world = World()
         self.canaries: dict[str, Posted] = {}
         """Every word of its own -> the post with whose photo it is seen."""
-        self.at: Box = self.wait(
-            self._open.enter_async_context(box(Path(self._folder), self.world))
-        )
+        url = self.wait(self._open.enter_async_context(rooms()))
+        self.at: Box = self.wait(self._open.enter_async_context(box(url, self.world)))
 
     def wait(self, what: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(what)
@@ -402,19 +403,22 @@ class Walls(RuleBasedStateMachine):
                 raise AssertionError(f"{canary} got to {asked.groups}, {asked.audience}")
 
 
-TestWalls = Walls.TestCase
-TestWalls.settings = settings(
-    max_examples=WORLDS // 2,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+def test_nothing_gets_through_whatever_happens(rooms: Rooms) -> None:
+    run_state_machine_as_test(  # it asks for a class, and calls it
+        partial(Walls, rooms),  # type: ignore[arg-type]
+        settings=settings(
+            max_examples=WORLDS // 2,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
 
 
 @pytest.mark.parametrize("private", [True, False])
-async def test_an_answer_of_another_group_leads_nowhere(tmp_path: Path, private: bool) -> None:
+async def test_an_answer_of_another_group_leads_nowhere(memory_url: str, private: bool) -> None:
     post = Posted(1, "t:a", "one", "ann", "cake", 1)
-    async with box(tmp_path, World([post])) as at:
+    async with box(memory_url, World([post])) as at:
         asked = Query(("t:a",), "cake", EVERYONE, asker="ann", place=None if private else "t:a")
         token = (await at.memory.find(asked)).token
         assert token is not None

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from bot.photos import (
     Post,
     Vector,
 )
-from storage.sqlite import SqliteStore
+from tests.stores import AnyStore, store_on
 
 GROUPS = ("t:a", "t:b", "t:c")
 CHANNELS = ("one", "two", "safe")
@@ -168,7 +167,7 @@ class Box:
     """A memory, and the photos of its posts by number."""
 
     memory: PhotoMemory
-    store: SqliteStore
+    store: AnyStore
     photos: dict[int, int] = field(default_factory=dict)
 
     async def happen(self, event: Event) -> None:
@@ -207,9 +206,9 @@ class Box:
 
 
 @asynccontextmanager
-async def box(folder: Path, world: World) -> AsyncIterator[Box]:
+async def box(url: str, world: World) -> AsyncIterator[Box]:
     """A memory in which all that happened."""
-    async with SqliteStore(folder / "box.db") as store, Decoder() as decoder:
+    async with store_on(url) as store, Decoder() as decoder:
         state = ModelState(MODEL.name, ExactEncoder())
         made = Box(PhotoMemory(store, state, {}, decoder), store)
         for group in GROUPS:

@@ -10,11 +10,12 @@ from typing import Any
 
 from bot.photos import Job, PhotoRef, Task
 from storage.pg.pool import Pool
-from storage.pg.rows import Connection, rows
+from storage.pg.rows import Connection, rows, run
 from storage.pg.workers import Worker
 
 ROUNDS = 4
 """So often others may come first to all that was looked at."""
+LAST_GROUP = 2**31 - 1
 _FREE = "jobs.due <= ? AND (jobs.worker IS NULL OR jobs.worker <> ALL(?))"
 _DUE = f"jobs.task = ? AND {_FREE} AND jobs.photo_id <> ALL(?)"
 _FIRST = (
@@ -29,11 +30,11 @@ WITH RECURSIVE waiting (id) AS (
     UNION ALL
     SELECT (SELECT group_id FROM jobs WHERE task = ? AND group_id > waiting.id
         ORDER BY group_id LIMIT 1)
-    FROM waiting WHERE waiting.id IS NOT NULL
+    FROM waiting WHERE waiting.id < ?
 )
 SELECT id FROM waiting CROSS JOIN LATERAL
     (SELECT 1 FROM jobs WHERE jobs.group_id = waiting.id AND {_DUE}{{after}} LIMIT 1) AS due
-LIMIT ? /* every group */
+WHERE id <= ? LIMIT ? /* every group */
 """
 # More are looked at than are taken: others may just be taking the first ones.
 _TAKE = f"""
@@ -77,6 +78,7 @@ class Turns:
         found: list[Any] = []
         passed = list(skip)
         async with self._pool.write() as db:
+            await run(db, "SET LOCAL synchronous_commit = off")  # a lease may well be lost
             others = await self._worker.others(db)
             for _ in range(ROUNDS):
                 due = (task, self._clock(), others, passed, *(() if after is None else (after,)))
@@ -96,11 +98,11 @@ class Turns:
         """Whose turn it is, as many as needed."""
         last = self._last.get(task, 0)
         sql = _GROUPS.format(after=_FIRST if len(due) > 4 else "")
-        found = await rows(db, sql, (task, last, task, *due, limit))
-        groups = [int(each) for (each,) in found]
-        if len(groups) < limit and last:
-            begin = await rows(db, sql, (task, 0, task, *due, limit - len(groups)))
-            groups += [int(each) for (each,) in begin if each <= last]
+        groups: list[int] = []
+        for begin, end in ((last, LAST_GROUP), (0, last)):
+            if begin < end and len(groups) < limit:
+                values = (task, begin, task, end, *due, end, limit - len(groups))
+                groups += [int(each) for (each,) in await rows(db, sql, values)]
         return groups
 
     async def _lease(

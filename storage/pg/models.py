@@ -83,8 +83,8 @@ class PgModels:
                 db,
                 "INSERT INTO unseen (group_id, photo_id, model_id, reason)"
                 " SELECT group_id, id, ?, ? FROM photos WHERE group_id = ? AND id = ? FOR KEY SHARE"
-                " ON CONFLICT (group_id, photo_id, model_id) DO UPDATE"
-                " SET reason = excluded.reason",
+                " ON CONFLICT (group_id, photo_id, model_id)"
+                " DO UPDATE SET reason = excluded.reason",
                 (number, reason, group_of(photo), photo),
             )
             await settle(db, number, [photo], self._clock())
@@ -165,11 +165,11 @@ async def _clear_some(db: Connection, number: int, most: int) -> bool:
     for table in ("vectors", "unseen"):  # group by group, since that is how they are found
         gone = await run(
             db,
-            "WITH some AS MATERIALIZED (SELECT found.group_id, found.photo_id FROM groups"
+            "WITH few AS MATERIALIZED (SELECT found.group_id, found.photo_id FROM groups"
             f" CROSS JOIN LATERAL (SELECT group_id, photo_id FROM {table} AS each"
             " WHERE each.group_id = groups.id AND each.model_id = ? LIMIT ?) AS found LIMIT ?)"
-            f" DELETE FROM {table} AS old USING some WHERE old.group_id = some.group_id"
-            " AND old.photo_id = some.photo_id AND old.model_id = ?",
+            f" DELETE FROM {table} AS old USING few WHERE old.group_id = few.group_id"
+            " AND old.photo_id = few.photo_id AND old.model_id = ?",
             (number, most, most, number),
         )
         if gone == most:

@@ -50,9 +50,8 @@ class Posts:
         """See PhotoStore.revise."""
         async with self._pool.write() as db:
             number = await number_of_group(db, group)
-            if number is None:
+            if number is None or not await lock(db, number):
                 return ()
-            await lock(db, number)
             photos = await self.photos_of(db, number, channel, message)
             dropped = [p for p in photos if keep is not None and not stays(p.ref, keep)]
             post = await row(
@@ -76,9 +75,8 @@ class Posts:
         """See PhotoStore.forget."""
         async with self._pool.write() as db:
             number = await number_of_group(db, group)
-            if number is None:
+            if number is None or not await lock(db, number):
                 return ()
-            await lock(db, number)
             photos = await self.photos_of(db, number, channel, message)
             await forbid(db, number, [(channel, message)])
             post = await row(

@@ -42,10 +42,10 @@ class PgThumbnails:
         async with self._pool.write() as db:
             gone = await run(
                 db,
-                "WITH some AS MATERIALIZED"
+                "WITH few AS MATERIALIZED"
                 " (SELECT group_id, photo_id FROM thumbnails LIMIT ? /* every group */)"
-                " DELETE FROM thumbnails USING some WHERE thumbnails.group_id = some.group_id"
-                " AND thumbnails.photo_id = some.photo_id",
+                " DELETE FROM thumbnails USING few WHERE thumbnails.group_id = few.group_id"
+                " AND thumbnails.photo_id = few.photo_id",
                 (most,),
             )
         return bool(gone)

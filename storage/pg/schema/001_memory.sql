@@ -73,7 +73,7 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX jobs_of_group ON jobs (task, group_id, photo_id);
 CREATE INDEX jobs_that_failed ON jobs (task, reason) WHERE attempts > 0;
-CREATE INDEX jobs_taken ON jobs (worker) WHERE worker IS NOT NULL;
+-- None on worker: so taking one touches no index.
 
 CREATE UNLOGGED TABLE workers (
     id      uuid PRIMARY KEY,
@@ -94,7 +94,7 @@ CREATE TABLE models (
 CREATE TABLE vectors (
     group_id integer NOT NULL,
     photo_id bigint NOT NULL,
-    model_id integer NOT NULL REFERENCES models ON DELETE CASCADE,
+    model_id integer NOT NULL,               -- no reference: looking for all takes hours
     serial   bigint NOT NULL,                -- counters.grown when it was saved
     vector   halfvec NOT NULL,               -- unit length
     PRIMARY KEY (group_id, model_id, photo_id),
@@ -115,7 +115,7 @@ CREATE INDEX vectors_of_photo ON vectors (group_id, photo_id);
 CREATE TABLE unseen (
     group_id integer NOT NULL,
     photo_id bigint NOT NULL,
-    model_id integer NOT NULL REFERENCES models ON DELETE CASCADE,
+    model_id integer NOT NULL,
     reason   text NOT NULL,
     PRIMARY KEY (group_id, photo_id, model_id),
     FOREIGN KEY (group_id, photo_id) REFERENCES photos ON UPDATE CASCADE ON DELETE CASCADE
