@@ -15,7 +15,8 @@ SOURCES = sorted(p for room in ("bot", "adapters", "storage") for p in (ROOT / r
 
 ONLY_IN = {
     "torch": {"bot/eager.py", "bot/towers.py", "bot/torchvision_nms.py"}
-    | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
+    | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"}
+    | {"bot/starter/losses.py"},
     "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
