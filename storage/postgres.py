@@ -25,6 +25,7 @@ from bot.photos import (
     Vector,
 )
 from bot.words import fold
+from storage.pg.again import done_again
 from storage.pg.answers import PgAnswers
 from storage.pg.backlog import PgBacklog
 from storage.pg.counters import grow, lock, shrink
@@ -66,6 +67,7 @@ INDEXED_FROM = 50_000
 """Photos of a group from which on an index finds its nearest (python -m benchmarks.scale)."""
 
 
+@done_again
 class PostgresStore:
     """PhotoStore on PostgreSQL. Use as `async with`; any number of processes may."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from bot.answers import Hit
 from bot.photos import Audience
 from storage.kept_hits import KEPT_SECONDS, LOOKED_BACK, begun_so, hits_of, places, too_old
+from storage.pg.again import done_again
 from storage.pg.ids import group_of
 from storage.pg.joins import of_photo
 from storage.pg.pool import Pool
@@ -42,6 +43,7 @@ ORDER BY photos.group_id, photos.id FOR KEY SHARE OF photos
 """
 
 
+@done_again
 class PgAnswers:
     """AnswerStore on PostgreSQL."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.backlog import Failure, Failures, Kind
 from bot.photos import AT_FIRST, Task, Waiting
+from storage.pg.again import done_again
 from storage.pg.counters import shrink
 from storage.pg.ids import groups_of
 from storage.pg.joins import ON_POST
@@ -41,6 +42,7 @@ ORDER BY posted_at DESC, photos.id DESC LIMIT ? /* every group */
 _AGAIN = "UPDATE jobs SET attempts = 0, due = 0, reason = NULL WHERE attempts > 0"
 
 
+@done_again
 class PgBacklog:
     """BacklogStore on PostgreSQL."""
 

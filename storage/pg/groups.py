@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bot.errors import UnknownGroup
 from bot.photos import EVERYONE, Audience, Group, GroupStatus, Refusal
+from storage.pg.again import done_again
 from storage.pg.counters import lock
 from storage.pg.joins import ON_POST, of_photo
 from storage.pg.moving import erase, merge
@@ -17,6 +18,7 @@ from storage.pg.scope import seen_by
 __all__ = ("PgGroups", "group_number")
 
 
+@done_again
 class PgGroups:
     """GroupStore on PostgreSQL."""
 

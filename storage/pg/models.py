@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from bot.photos import Model, Task
 from storage.models import GRACE_SECONDS
+from storage.pg.again import done_again
 from storage.pg.counters import shrink
 from storage.pg.ids import group_of
 from storage.pg.pool import Pool
@@ -22,6 +23,7 @@ SAVING = 0x5B0EB3
 """The lock that all share who save what models made."""
 
 
+@done_again
 class PgModels:
     """ModelStore on PostgreSQL."""
 

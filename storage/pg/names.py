@@ -9,6 +9,7 @@ from bot.errors import NameRefused
 from bot.language import say
 from bot.photos import Audience, Model, Name, Vector
 from storage.names import MOST_EXAMPLES, MOST_NAMES
+from storage.pg.again import done_again
 from storage.pg.counters import lock
 from storage.pg.ids import group_of
 from storage.pg.joins import of_photo
@@ -19,6 +20,7 @@ from storage.pg.scope import Scope
 from storage.pg.vectors import from_half
 
 
+@done_again
 class PgNames:
     """NameStore on PostgreSQL."""
 

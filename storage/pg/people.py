@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.pg.again import done_again
 from storage.pg.counters import shrink
 from storage.pg.forgotten import forbid, person_digest, refuses
 from storage.pg.joins import ON_POST
@@ -12,6 +13,7 @@ from storage.pg.rows import Connection, number_of_group, rows, run, value
 from storage.pg.stand_ins import forbid_moments
 
 
+@done_again
 class PgPeople:
     """PeopleStore on PostgreSQL."""
 

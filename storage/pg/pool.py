@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -15,7 +15,8 @@ from pgvector.asyncpg import register_vector
 from bot.errors import StoreError
 from storage.pg.migrations import migrate
 from storage.pg.rows import Connection
-from storage.pg.trouble import FOREIGN, LOST, trouble
+from storage.pg.transactions import ONE_MOMENT, WRITING, transaction
+from storage.pg.trouble import FOREIGN, LOST, NO_ANSWER, Busy, Clash, trouble
 from storage.pg.unfinished import is_unfinished
 
 CONNECTIONS = 12
@@ -24,7 +25,13 @@ PATIENCE_SECONDS = 20.0
 """How long a server that restarts, or a free connection, is waited for."""
 STATEMENT_SECONDS = 120.0
 PAUSE_SECONDS = 0.25
+SILENCE_SECONDS = 5.0
+"""A connection that was silent for longer is asked whether it still is one: nobody is told of a
+line that is cut somewhere in the middle."""
+ANSWER_SECONDS = 5.0
+"""That it may take to answer, and to be given back."""
 APPLICATION = "shoebox"
+T = TypeVar("T")
 
 
 class Pool:
@@ -46,13 +53,15 @@ class Pool:
         self._patience = patience
         self._unfinished = unfinished
         self._pool: asyncpg.Pool[Any] | None = None
+        self._heard: dict[int, float] = {}
+        """When connections, by the server's number for them, were last heard of."""
         self.place = place_of(url)
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date. Raises StoreError, naming the place and the
         cause."""
         try:
-            first = await self._patiently(self.connect)
+            first = await self._patiently(self._connect)
             try:
                 await migrate(first)
                 if not self._unfinished and await is_unfinished(first):
@@ -64,10 +73,11 @@ class Pool:
                 await first.close()
             self._pool = await asyncpg.create_pool(
                 self._url,
-                min_size=1,
+                min_size=0,
                 max_size=self._connections,
                 command_timeout=STATEMENT_SECONDS,
-                init=register_vector,
+                init=self._greet,
+                setup=self._make_sure,
                 server_settings={"application_name": APPLICATION},
             )
         except FOREIGN as error:
@@ -85,9 +95,12 @@ class Pool:
     async def connect(self) -> asyncpg.Connection[Any]:
         """A connection of one's own, e.g. to hold a lock or to listen; whoever has it closes it.
         Foreign errors come through."""
+        return await self._connect(self._patience)
+
+    async def _connect(self, seconds: float) -> asyncpg.Connection[Any]:
         return await asyncpg.connect(
             self._url,
-            timeout=self._patience,
+            timeout=seconds,
             command_timeout=STATEMENT_SECONDS,
             server_settings={"application_name": APPLICATION},
         )
@@ -101,22 +114,20 @@ class Pool:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """For several queries that must see the same moment. Raises StoreError."""
-        async with (
-            self._acquired("read") as db,
-            db.transaction(isolation="repeatable_read", readonly=True),
-        ):
+        async with self._acquired("read") as db, transaction(db, ONE_MOMENT):
             yield db
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
         """One transaction: committed at the end, rolled back on any error. Raises StoreError."""
-        async with self._acquired("written") as db, db.transaction():
+        async with self._acquired("written") as db, transaction(db, WRITING):
             yield db
 
     def trouble(self, what: str, error: BaseException) -> StoreError:
         """What to raise instead of a foreign error. `what`: read or written."""
         told = trouble(self.place, what, error)
-        self._refused(told)
+        if not isinstance(told, Clash):  # which is done again
+            self._refused(told)
         return told
 
     @asynccontextmanager
@@ -124,22 +135,57 @@ class Pool:
         assert self._pool is not None, "the database is not open"
         pool = self._pool
         try:
-            db = await self._patiently(lambda: pool.acquire(timeout=self._patience))
+            db = await self._patiently(lambda seconds: self._free(pool, seconds))
             try:
                 yield db
+            except NO_ANSWER:
+                db.terminate()  # else the next one would wait for it too
+                raise
             finally:
-                await pool.release(db)
+                self._hear(db)
+                with suppress(*FOREIGN):  # what was done is done
+                    await pool.release(db, timeout=ANSWER_SECONDS)
         except FOREIGN as error:
             raise self.trouble(what, error) from error
 
-    async def _patiently(self, connect: Callable[[], Any]) -> Any:
-        """Try again while the server is away for a moment."""
+    async def _free(self, pool: asyncpg.Pool[Any], seconds: float) -> Connection:
+        try:
+            return await pool.acquire(timeout=seconds)
+        except TimeoutError:
+            if not pool.get_idle_size() and pool.get_size() == pool.get_max_size():
+                raise Busy(f"all {self._connections} connections are in use") from None
+            raise
+
+    async def _greet(self, db: asyncpg.Connection[Any]) -> None:
+        """It is new."""
+        await register_vector(db)
+        self._hear(db)
+
+    async def _make_sure(self, db: Connection) -> None:
+        """That it is one that works, before somebody relies on it."""
+        heard = self._heard.get(db.get_server_pid())
+        if heard is None or time.monotonic() - heard > SILENCE_SECONDS:
+            try:
+                await db.execute("SELECT 1", timeout=ANSWER_SECONDS)
+            except FOREIGN:
+                db.terminate()
+                raise
+            self._hear(db)
+
+    def _hear(self, db: Connection) -> None:
+        if len(self._heard) > 4 * self._connections:
+            self._heard.clear()
+        self._heard[db.get_server_pid()] = time.monotonic()
+
+    async def _patiently(self, connect: Callable[[float], Awaitable[T]]) -> T:
+        """Try again while the server is away for a moment. `connect` is told how many seconds it
+        may take."""
         until = time.monotonic() + self._patience
         while True:
             try:
-                return await connect()
+                return await connect(max(until - time.monotonic(), PAUSE_SECONDS))
             except LOST:
-                if time.monotonic() >= until:
+                if time.monotonic() + PAUSE_SECONDS >= until:
                     raise
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.words import fold
+from storage.pg.again import done_again
 from storage.pg.counters import lock
 from storage.pg.forgotten import forbid, is_forbidden, person_digest, refuses
 from storage.pg.ids import groups_of
@@ -14,6 +15,7 @@ from storage.pg.rows import Connection, number_of_group, row, rows, run, storabl
 from storage.replies import MOST_CHARACTERS, MOST_REPLIES
 
 
+@done_again
 class PgReplies:
     """ReplyStore on PostgreSQL. A row is one reply to one photo, so that it goes with either."""
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from bot.photos import STAND_IN, PhotoRef, Post, StoredPhoto
+from storage.pg.again import done_again
 from storage.pg.counters import shrink
 from storage.pg.forgotten import forbid, is_forbidden
 from storage.pg.joins import ON_POST
@@ -23,6 +24,7 @@ from storage.pg.rows import (
 )
 
 
+@done_again
 class PgStandIns:
     """StandInStore on PostgreSQL."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from storage.pg.again import done_again
 from storage.pg.ids import group_of, groups_of
 from storage.pg.joins import ON_POST
 from storage.pg.pool import Pool
 from storage.pg.rows import run, value
 
 
+@done_again
 class PgThumbnails:
     """ThumbnailStore on PostgreSQL."""
 
