@@ -19,6 +19,11 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
+        self.delay = 0.0
+        """Seconds that each answer takes longer."""
+        self.loses_answer_to = b""
+        """After these words the line is cut when the answer comes, once."""
+        self._lost = False
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Wire]:
@@ -54,16 +59,28 @@ class Wire:
             await self._alive.wait()
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
             self._writers |= {writer, far_writer}
-            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+            await asyncio.gather(
+                self._pass(reader, far_writer), self._pass(far_reader, writer, back=True)
+            )
         except (OSError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
             self._tasks.discard(task)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: bool = False
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
+                if back and self.delay:
+                    await asyncio.sleep(self.delay)
                 await self._alive.wait()
+                if back and self._lost:
+                    self._lost, self.loses_answer_to = False, b""
+                    self.cut()
+                    return
+                if not back and self.loses_answer_to and self.loses_answer_to in data:
+                    self._lost = True
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -15,7 +15,7 @@ from pgvector.asyncpg import register_vector
 from bot.errors import StoreError
 from storage.pg.migrations import migrate
 from storage.pg.rows import Connection
-from storage.pg.transactions import ONE_MOMENT, WRITING, transaction
+from storage.pg.transactions import ONE_MOMENT, WRITING, cut, transaction
 from storage.pg.trouble import FOREIGN, LOST, NO_ANSWER, Busy, Clash, trouble
 from storage.pg.unfinished import is_unfinished
 
@@ -139,11 +139,11 @@ class Pool:
             try:
                 yield db
             except NO_ANSWER:
-                db.terminate()  # else the next one would wait for it too
+                cut(db)  # else the next one would wait for it too
                 raise
             finally:
-                self._hear(db)
                 with suppress(*FOREIGN):  # what was done is done
+                    self._hear(db)
                     await pool.release(db, timeout=ANSWER_SECONDS)
         except FOREIGN as error:
             raise self.trouble(what, error) from error
@@ -168,7 +168,7 @@ class Pool:
             try:
                 await db.execute("SELECT 1", timeout=ANSWER_SECONDS)
             except FOREIGN:
-                db.terminate()
+                cut(db)
                 raise
             self._hear(db)
 

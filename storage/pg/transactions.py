@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
 
 from storage.pg.rows import Connection
 from storage.pg.trouble import FOREIGN, NO_ANSWER
@@ -27,7 +29,7 @@ async def transaction(db: Connection, begin: str) -> AsyncIterator[None]:
         yield
         await db.execute("COMMIT")
     except NO_ANSWER:
-        db.terminate()
+        cut(db)
         raise
     except BaseException:
         await _roll_back(db)
@@ -36,7 +38,12 @@ async def transaction(db: Connection, begin: str) -> AsyncIterator[None]:
 
 async def _roll_back(db: Connection) -> None:
     try:
-        if not db.is_closed():
-            await db.execute("ROLLBACK", timeout=ROLLBACK_SECONDS)
+        await db.execute("ROLLBACK", timeout=ROLLBACK_SECONDS)
     except FOREIGN:
+        cut(db)
+
+
+def cut(db: Connection) -> None:
+    """End it without a word; safe to call twice."""
+    with suppress(asyncpg.InterfaceError):
         db.terminate()
