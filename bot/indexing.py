@@ -329,7 +329,7 @@ class Indexer:
             await self._store.models.overlook(job.photo, encoder.model, str(failure))
         else:
             log.warning("photo %d is given up: %s", job.photo, failure, extra=_ids(job))
-            await self._store.refuse(job.photo, str(failure), final=False)
+            await self._store.refuse(job.photo, str(failure), False, job.task)
 
     async def _postpone(self, job: Job, failure: FetchFailed) -> None:
         pause = max(PAUSES[job.attempts], failure.retry_after or 0.0)
@@ -340,7 +340,7 @@ class Indexer:
     async def _refuse(self, job: Job, reason: str) -> None:
         log.info("photo %d is not kept: %s", job.photo, reason, extra=_ids(job))
         self._originals.drop(job.photo)
-        await self._store.refuse(job.photo, reason, final=True)
+        await self._store.refuse(job.photo, reason, True, job.task)
 
 
 def _ids(job: Job) -> dict[str, object]:

@@ -172,13 +172,15 @@ class PhotoStore(Protocol):
         """Keep the text read in a photo and end its READ job."""
         ...
 
-    async def refuse(self, photo: int, reason: str, final: bool) -> None:
+    async def refuse(self, photo: int, reason: str, final: bool, task: Task | None = None) -> None:
         """Give a photo up: end its jobs, drop what was derived. One that isn't `final` (its
-        original could not be had) gets another chance when it is remembered again."""
+        original could not be had) gets another chance when it is remembered again. With the task
+        in which that came out, nothing is done where another process has it by now, or did it."""
         ...
 
     async def postpone(self, photo: int, task: Task, until: datetime, reason: str) -> None:
-        """Try this job again later; counts as a failed attempt."""
+        """Try this job again later; counts as a failed attempt. Not where another process has it by
+        now."""
         ...
 
     async def search(

@@ -246,9 +246,12 @@ class PostgresStore:
         async with self._pool.read() as db:
             return await looks_of(db, photos, model)
 
-    async def refuse(self, photo: int, reason: str, final: bool) -> None:
+    async def refuse(self, photo: int, reason: str, final: bool, task: Task | None = None) -> None:
         group = group_of(photo)
         async with self._pool.write() as db:
+            await lock(db, group)
+            if task is not None and not await self._worker.has(db, photo, task):
+                return
             await shrink(db, [group])
             await run(
                 db,
@@ -268,8 +271,9 @@ class PostgresStore:
             await run(
                 db,
                 "UPDATE jobs SET attempts = attempts + 1, due = ?, reason = ?, worker = NULL"
-                " WHERE group_id = ? AND photo_id = ? AND task = ?",
-                (until.timestamp(), reason, group_of(photo), photo, task),
+                " WHERE group_id = ? AND photo_id = ? AND task = ?"
+                " AND (worker IS NULL OR worker = ?)",
+                (until.timestamp(), reason, group_of(photo), photo, task, self._worker.id),
             )
 
     async def search(

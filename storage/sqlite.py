@@ -294,8 +294,12 @@ class SqliteStore:
         async with self._db.read() as db:
             return await looks_of(db, photos, model)
 
-    async def refuse(self, photo: int, reason: str, final: bool) -> None:
+    async def refuse(self, photo: int, reason: str, final: bool, task: Task | None = None) -> None:
         async with self._db.write() as db:
+            if task is not None and not await row(
+                db, "SELECT 1 FROM jobs WHERE photo_id = ? AND task = ?", (photo, task)
+            ):
+                return
             await db.execute(
                 "UPDATE photos SET refused = ?, final = ? WHERE id = ?", (reason, final, photo)
             )

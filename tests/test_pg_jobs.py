@@ -106,6 +106,27 @@ async def test_what_a_stalled_process_takes_is_its_own(postgres_url: str) -> Non
         assert ids(await two.take(Task.EMBED, 9, ())) == photos[1:]
 
 
+async def test_who_stalled_gives_nothing_up_that_another_took_over(postgres_url: str) -> None:
+    late = datetime(2099, 1, 1, tzinfo=UTC)
+    async with processes(postgres_url, 2) as (one, two):
+        photos = await posted(one, 1, "abcd")
+        assert ids(await one.take(Task.EMBED, 9, ())) == photos
+        await query(postgres_url, "UPDATE workers SET seen_at = seen_at - interval '1 min'")
+        assert ids(await two.take(Task.EMBED, 2, ())) == photos[:2]
+        await two.save_vectors(MODEL, photos[:1], a_vector(1)[None])
+        await one.postpone(photos[1], Task.EMBED, late, "no network")
+        for photo in photos[:3]:
+            await one.refuse(photo, "gone", False, Task.EMBED)
+        assert [await store_refused(postgres_url, photo) for photo in photos] == [
+            *(None, None, "gone", None)
+        ]
+        assert ids(await two.take(Task.EMBED, 1, ())) == photos[1:2], "not put off either"
+
+
+async def store_refused(url: str, photo: int) -> object:
+    return await query(url, "SELECT refused FROM photos WHERE id = $1", photo)
+
+
 async def test_groups_take_turns_in_each_process(postgres_url: str) -> None:
     async with processes(postgres_url, 2) as (one, two):
         first, second, third = [await posted(one, group, "abcd") for group in range(3)]

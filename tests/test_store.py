@@ -103,6 +103,15 @@ async def test_refused_photos_are_told_and_not_found(store: AnyStore) -> None:
     assert await store.take(Task.EMBED, 1, ()) == [], "never tried again"
 
 
+async def test_what_was_done_meanwhile_is_not_given_up(store: AnyStore) -> None:
+    (photo,) = (await store.remember(a_post(caption="cake"))).added
+    await store.save_vectors(MODEL, [photo], a_vector(1)[None])
+    await store.refuse(photo, "out of reach", False, Task.EMBED)
+    assert await found_by_words(store, "cake") == [photo]
+    await store.refuse(photo, "out of reach", False, Task.READ)
+    assert await found_by_words(store, "cake") == []
+
+
 async def test_what_was_out_of_reach_gets_another_chance(store: AnyStore) -> None:
     (photo,) = (await store.remember(a_post(caption="cake"))).added
     await store.refuse(photo, "the file is no longer where it was", final=False)

@@ -16,6 +16,7 @@ from adapters.telegram.bot import TelegramBot, is_gone
 from adapters.telegram.ids import PREFIX, chat_id, group_id
 from adapters.telegram.places import Place
 from adapters.wording import ageing, grace
+from bot.errors import StoreError
 from bot.language import Language, say, speak
 from bot.memory import PhotoMemory
 from bot.photos import Group
@@ -26,6 +27,7 @@ HIDDEN = "photos are hidden"
 """Note on a group in which Telegram hides photos from the bot, and people were told."""
 ROUND_SECONDS = 24 * 3600.0
 PAUSE_SECONDS = 1.0
+AGAIN_SECONDS = 600.0
 """Between two groups on a round, so that it costs nothing."""
 
 GROUPS = (Chat.GROUP, Chat.SUPERGROUP)
@@ -103,8 +105,8 @@ class Groups:
     async def saw_photo(self, chat: int) -> None:
         """Photos are no longer hidden: say so, once."""
         if chat in self._hidden:
-            self._hidden.discard(chat)
             await self._groups.take_note(group_id(chat), HIDDEN, None)
+            self._hidden.discard(chat)
             self._spawn(self._say_visible(chat), chat)
 
     async def serviced(self, message: Message) -> None:
@@ -142,17 +144,25 @@ class Groups:
         """Now and then look whether the bot is still where it thinks it is: being sent away is
         told for 24 hours only, which may have passed while it was not running."""
         while True:
-            for group in await self._groups.present(PREFIX):
-                chat = chat_id(group.id)
-                try:
-                    await self._bot.get_chat(chat)
-                except ChatMigrated as migrated:
-                    await self.moved(chat, migrated.new_chat_id)
-                except TelegramError as error:
-                    if is_gone(error):
-                        await self.left(chat)
-                await asyncio.sleep(PAUSE_SECONDS)
-            await asyncio.sleep(ROUND_SECONDS)
+            try:
+                await self._round()
+            except StoreError as error:
+                log.warning("Telegram: where the bot still is can't be looked up now: %s", error)
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                await asyncio.sleep(ROUND_SECONDS)
+
+    async def _round(self) -> None:
+        for group in await self._groups.present(PREFIX):
+            chat = chat_id(group.id)
+            try:
+                await self._bot.get_chat(chat)
+            except ChatMigrated as migrated:
+                await self.moved(chat, migrated.new_chat_id)
+            except TelegramError as error:
+                if is_gone(error):
+                    await self.left(chat)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _say_visible(self, chat: int) -> None:
         speak(await self._languages.of(group_id(chat)))

@@ -8,13 +8,16 @@ import uuid
 from contextlib import suppress
 
 from bot.errors import StoreError
+from bot.photos import Task
+from storage.pg.ids import group_of
 from storage.pg.pool import Pool
 from storage.pg.rows import Connection, row, run
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
 """What a worker has taken is free again when it has been silent for so long. One that only stalled
-goes on with what it has at hand: whatever it saves was saved meanwhile, or is saved now."""
+goes on with what it has at hand: whatever it saves was saved meanwhile, or is saved now; but it
+gives nothing up any more."""
 OLD_SECONDS = 3600.0
 BEATS_OF_CLEANING = 100
 log = logging.getLogger(__name__)
@@ -71,6 +74,16 @@ class Worker:
         if not sure:  # it stalled, or the server has forgotten everybody in a crash
             await self.sign(db)
         return list(others)
+
+    async def has(self, db: Connection, photo: int, task: Task) -> bool:
+        """Whether that is still to be done, and by nobody else; until this transaction ends."""
+        found = await row(
+            db,
+            "SELECT 1 FROM jobs WHERE group_id = ? AND photo_id = ? AND task = ?"
+            " AND (worker IS NULL OR worker = ?) FOR UPDATE",
+            (group_of(photo), photo, task, self.id),
+        )
+        return found is not None
 
     async def _beat(self) -> None:
         silent, beats = False, 0
