@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -28,12 +28,22 @@ QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_
 TEMPLATE = "template_of_tests"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Server:
     """A running PostgreSQL."""
 
     port: int
-    pid: int
+    begin: Callable[[], subprocess.Popen[bytes]]
+    """Starts it anew on the same data; returns once it answers."""
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """Fast: whoever is connected is cut off."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+    def start(self) -> None:
+        self.process = self.begin()
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://shoebox:secret-word@127.0.0.1:{self.port}/{database}"
@@ -115,26 +125,35 @@ def server(settings: Sequence[str] = QUICK) -> Iterator[Server]:
             ],
             user,
         )
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *(binaries / "postgres", "-D", data, "-p", str(port)),
-                    *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
-                    *(part for each in settings for part in ("-c", each)),
-                ],
-                user=user,
-                group=None if user is None else _group_of(user),
-                extra_groups=None if user is None else [],
-                stdout=log,
-                stderr=log,
-                cwd="/",
-            )
+
+        def begin() -> subprocess.Popen[bytes]:
+            with (home / "log").open("ab") as log:
+                process = subprocess.Popen(
+                    [
+                        *(binaries / "postgres", "-D", data, "-p", str(port)),
+                        *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+                        *(part for each in settings for part in ("-c", each)),
+                    ],
+                    user=user,
+                    group=None if user is None else _group_of(user),
+                    extra_groups=None if user is None else [],
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                )
+            try:
+                _await_start(port, process, home / "log")
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+            return process
+
+        running = Server(port, begin, begin())
         try:
-            _await_start(port, process, home / "log")
-            yield Server(port, process.pid)
+            yield running
         finally:
-            process.send_signal(signal.SIGINT)  # fast: whoever is connected is cut off
-            process.wait(30)
+            running.stop()
 
 
 def _binaries(home: Path) -> tuple[Path, str | None]:
