@@ -25,9 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import numpy as np
+import psutil
 
 from benchmarks import reliability
 from tests import postgres
@@ -39,7 +41,7 @@ from tests.wire import Wire
 
 DISTINCT = 6
 """Pictures; photos of the same one must have the same vector."""
-PACE = 0.1
+PACE = 0.3
 """Seconds between two photos, on average."""
 PAUSE = (2.0, 8.0)
 """Seconds between two upheavals."""
@@ -68,7 +70,7 @@ class Run:
 
 @dataclass
 class Crew:
-    """The processes; the gateway that polls is the first one, as far as that is known."""
+    """The processes."""
 
     folder: Path
     api: Api
@@ -82,6 +84,15 @@ class Crew:
 
     async def encoder(self) -> BotProcess:
         return await self._start("encoder", self.encoders)
+
+    def polling(self) -> BotProcess:
+        """The gateway that asks Telegram for updates; nobody else keeps a connection for long."""
+        port = urlsplit(self.api.url).port
+        for gateway in self.gateways:
+            for each in psutil.Process(gateway.process.pid).net_connections("tcp"):
+                if each.raddr and each.raddr.port == port and each.status == "ESTABLISHED":
+                    return gateway
+        return self.gateways[0]
 
     async def _start(self, role: str, among: list[BotProcess]) -> BotProcess:
         process = bot_process(
@@ -103,8 +114,8 @@ async def upheaval(
     replaced: bool = True,
     say: Callable[[str], None] = print,
 ) -> Run:
-    """Post so many photos while all that happens, and look. `replaced`: whatever is killed comes
-    back; otherwise nothing does, and time passes faster for what it had taken."""
+    """Post as long as all that happens, so many photos at least, and look. `replaced`: whatever is
+    killed comes back; otherwise nothing does, and time passes faster for what it had taken."""
     run, world, began = Run(), TelegramWorld(), time.monotonic()
     ann = world.user("Ann")
     groups = [world.group(title, [ann]) for title in ("Family", "Club")]
@@ -125,7 +136,12 @@ async def upheaval(
             await crew.encoder()
         await second.says("is here", 120)
         watching = asyncio.create_task(_watch(world, run))
-        posting = asyncio.create_task(_post(world, groups, ann, run, photos, pace, chance))
+        over = asyncio.Event()
+
+        def is_over() -> bool:
+            return over.is_set() and len(run.posted) >= photos
+
+        posting = asyncio.create_task(_post(world, groups, ann, run, is_over, pace, chance))
         for number, kind in enumerate(what, 1):
             await asyncio.sleep(chance.uniform(*pause))
             await _befall(kind, crew, wire, server, chance, replaced)
@@ -133,6 +149,7 @@ async def upheaval(
             if not replaced:
                 await _select(url, AGE)
             say(f"{number} upheavals ({kind}), {len(run.posted)} photos posted")
+        over.set()
         await posting
         await _finish(world, url, run)
         watching.cancel()
@@ -151,14 +168,14 @@ async def _post(
     groups: Sequence[Chat],
     ann: User,
     run: Run,
-    photos: int,
+    is_over: Callable[[], bool],
     pace: float,
     chance: Random,
 ) -> None:
     pictures = [photo(n) for n in range(DISTINCT)]
-    for number in range(photos):
+    while not is_over():
         group, picture = chance.choice(groups), chance.randrange(DISTINCT)
-        message = world.post_photo(group, ann, pictures[picture], caption(number))
+        message = world.post_photo(group, ann, pictures[picture], caption(len(run.posted)))
         run.posted[f"telegram:{group.id}", str(message.id)] = picture
         await asyncio.sleep(chance.uniform(0, 2 * pace))
 
@@ -184,7 +201,9 @@ async def _befall(
 ) -> None:
     match kind:
         case "gateway":
-            await crew.gateways.pop(0).kill()
+            polling = crew.polling()
+            crew.gateways.remove(polling)
+            await polling.kill()
             if replaced:
                 await asyncio.sleep(chance.uniform(*AWAY))
                 await crew.gateway()
@@ -330,7 +349,7 @@ def document(run: Run, options: argparse.Namespace) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--photos", type=int, default=600)
+    parser.add_argument("--photos", type=int, default=600, help="at least")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true", help=f"write {reliability.PAGE}")
     options = parser.parse_args()

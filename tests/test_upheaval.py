@@ -23,12 +23,13 @@ async def test_killed_and_cut_off_they_lose_nothing_and_losses_are_noticed(
         photos=30,
         what=what,
         chance=Random(1),
+        pace=0.1,
         pause=(0.5, 1.5),
         replaced=False,
         say=lambda line: None,
     )
     assert run.faults == []
-    assert run.photos == len(run.posted) == 30
+    assert run.photos == len(run.posted) >= 30
     assert sorted(run.upheavals) == sorted(what)
     for harm, fault in (
         ("DELETE FROM vectors WHERE photo_id IN (SELECT min(id) FROM photos)", "[1, 1, 0, 1]"),
