@@ -65,6 +65,8 @@ class Run:
     waited: float = 0.0
     """Seconds that a post waited at most until it was taken in."""
     seconds: float = 0.0
+    gave_up: list[str] = field(default_factory=list)
+    """What processes said that ended by themselves, e.g. without a database at their start."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -85,6 +87,17 @@ class Crew:
     async def encoder(self) -> BotProcess:
         return await self._start("encoder", self.encoders)
 
+    async def replace(self) -> list[str]:
+        """Start again what has ended by itself, as whoever supervises it would; what it said."""
+        said = []
+        for among, start in ((self.gateways, self.gateway), (self.encoders, self.encoder)):
+            for process in [each for each in among if each.process.returncode is not None]:
+                among.remove(process)
+                last = process.said[-1].strip() if process.said else ""
+                said.append(f"ended by itself ({process.process.returncode}): {last}")
+                await start()
+        return said
+
     def polling(self) -> BotProcess:
         """The gateway that asks Telegram for updates; nobody else keeps a connection for long."""
         port = urlsplit(self.api.url).port
@@ -98,8 +111,10 @@ class Crew:
         process = bot_process(
             self.folder, self.api, "run", "--role", role, DATABASE_URL=self.url, LANGUAGE="en"
         )
-        among.append(await self.stack.enter_async_context(process))
-        return among[-1]
+        started = await self.stack.enter_async_context(process)
+        started.may_give_up = True
+        among.append(started)
+        return started
 
 
 async def upheaval(
@@ -144,6 +159,7 @@ async def upheaval(
         posting = asyncio.create_task(_post(world, groups, ann, run, is_over, pace, chance))
         for number, kind in enumerate(what, 1):
             await asyncio.sleep(chance.uniform(*pause))
+            run.gave_up += await crew.replace()
             await _befall(kind, crew, wire, server, chance, replaced)
             run.upheavals[kind] += 1
             if not replaced:
@@ -151,6 +167,7 @@ async def upheaval(
             say(f"{number} upheavals ({kind}), {len(run.posted)} photos posted")
         over.set()
         await posting
+        run.gave_up += await crew.replace()
         await _finish(world, url, run)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -312,6 +329,7 @@ def told(run: Run, seed: int) -> str:
     kinds = " | ".join(str(run.upheavals[kind]) for kind in KINDS)
     return (
         f"| {seed} | {kinds} | {len(run.posted)} | {run.photos} | {run.waited:.1f} s | "
+        f"{len(run.gave_up)} | "
         f"{len(run.faults)} | {run.seconds:.0f} s |"
     )
 
@@ -324,7 +342,7 @@ def document(run: Run, options: argparse.Namespace) -> str:
     )
     head = [
         *("seed", *KINDS.values(), "photos posted", "photos there"),
-        *("longest wait of a post", "faults", "took"),
+        *("longest wait of a post", "gave up at their start", "faults", "took"),
     ]
     return "\n".join(
         [
@@ -367,6 +385,8 @@ def main() -> int:
 
         run = asyncio.run(all_of_it())
     print(told(run, options.seed))
+    for line in run.gave_up:
+        print(line)
     for fault in run.faults:
         print(f"FAULT {fault}")
     if options.write:

@@ -122,15 +122,13 @@ class Indexer:
                     self._meter.failed(error)
                     log.exception("indexing stumbled and goes on")
                     await asyncio.sleep(10 * POLL_SECONDS)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), POLL_SECONDS)
+                await _news(news)
 
     async def _stand(self) -> None:
         """Have a say in which model answers, once there is one here."""
         while self._memory.model.encoder is None:
             news = self._memory.news
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), POLL_SECONDS)
+            await _news(news)
         await self._succession.stand(self._memory.wake)
 
     async def _embed_waiting(self) -> None:
@@ -341,6 +339,14 @@ class Indexer:
         log.info("photo %d is not kept: %s", job.photo, reason, extra=_ids(job))
         self._originals.drop(job.photo)
         await self._store.refuse(job.photo, reason, True, job.task)
+
+
+async def _news(news: asyncio.Event) -> None:
+    """Wait for some, or until it is time to look."""
+    # Not asyncio.wait_for: when both come at once, it loses that it was cancelled.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(POLL_SECONDS):
+            await news.wait()
 
 
 def _ids(job: Job) -> dict[str, object]:

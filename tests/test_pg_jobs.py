@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bot.photos import Job, Model, Task
-from storage.pg import workers
+from storage.pg import models, workers
 from storage.pg.pool import Pool
 from storage.pg.workers import LEASE_SECONDS, Worker
 from storage.postgres import PostgresStore
@@ -125,6 +125,26 @@ async def test_who_stalled_gives_nothing_up_that_another_took_over(postgres_url:
 
 async def store_refused(url: str, photo: int) -> object:
     return await query(url, "SELECT refused FROM photos WHERE id = $1", photo)
+
+
+async def test_a_group_that_never_rests_keeps_no_model_from_its_turn(postgres_url: str) -> None:
+    now = 1000.0
+    async with PostgresStore(postgres_url, clock=lambda: now) as store:
+        photos = await posted(store, 1, "ab")
+        await store.save_vectors(MODEL, photos, np.stack([a_vector(1), a_vector(2)]))
+        await store.models.answer(MODEL)
+        await store.models.expect(OTHER)
+        await store.save_vectors(OTHER, photos[:1], a_vector(3)[None])
+        assert await store.models.require(OTHER) == 1
+        assert not await store.models.succeed(OTHER)
+        now += models.PATIENCE_SECONDS
+        age = "UPDATE jobs SET since = since - $1"
+        await query(postgres_url, age, 200.0)
+        assert not await store.models.succeed(OTHER), "it has waited for long"
+        await query(postgres_url, age, -200.0)
+        assert await store.models.succeed(OTHER)
+        assert ids(await store.take(Task.RENEW, 9, ())) == photos[1:], "it is still to be seen"
+        assert await store.models.answering() == OTHER
 
 
 async def test_groups_take_turns_in_each_process(postgres_url: str) -> None:

@@ -14,13 +14,17 @@ from storage.pg.again import done_again
 from storage.pg.counters import shrink
 from storage.pg.ids import group_of
 from storage.pg.pool import Pool
-from storage.pg.renewals import require, settle
+from storage.pg.renewals import OTHERS_SECONDS, require, settle
 from storage.pg.rows import Connection, row, rows, run, value
 
 ROLES = 0x5B0EB2
 """The lock of whoever gives or takes roles."""
 SAVING = 0x5B0EB3
 """The lock that all share who save what models made."""
+PATIENCE_SECONDS = 600.0
+"""How long a model that is coming waits for a moment in which it has seen every photo."""
+FEW = 100
+"""Photos of the last minutes that it may see only when it answers already."""
 
 
 @done_again
@@ -67,16 +71,35 @@ class PgModels:
 
     async def succeed(self, model: Model) -> bool:
         async with self._pool.read() as db:  # asked every other second
-            if await _anything_waits(db):
+            if await self._too_much_waits(db, model):
                 return False
-        if await self.require(model):
-            return False
+        await self.require(model)
         async with self._pool.write() as db:
             await _alone(db)
-            if await _anything_waits(db):  # it was embedded by the old one meanwhile
+            if await self._too_much_waits(db, model):  # it was embedded by the old one meanwhile
                 return False
             await self._answer(db, await number_of(db, model))
         return True
+
+    async def _too_much_waits(self, db: Connection, model: Model) -> bool:
+        """Anything that waits for the new model. Where photos are posted all the time there is
+        always something: then, after a while, a few that came just now do not count."""
+        found = await rows(
+            db,
+            "SELECT since < extract(epoch FROM now()) - ? FROM jobs WHERE task = ? LIMIT ?"
+            " /* every group */",
+            (2 * OTHERS_SECONDS, Task.RENEW, FEW + 1),
+        )
+        if not found:
+            return False
+        if len(found) > FEW or any(is_old for (is_old,) in found):
+            return True
+        coming = await value(
+            db,
+            "SELECT since FROM models WHERE fingerprint = ? AND role = 'coming'",
+            (model.fingerprint,),
+        )
+        return coming is None or coming > self._clock() - PATIENCE_SECONDS
 
     async def overlook(self, photo: int, model: Model, reason: str) -> None:
         async with self._pool.write() as db:
@@ -153,13 +176,6 @@ async def _alone(db: Connection) -> None:
     """Until nobody else changes roles, or is saving what a model made."""
     await run(db, "SELECT pg_advisory_xact_lock(?)", (ROLES,))
     await run(db, "SELECT pg_advisory_xact_lock(?)", (SAVING,))
-
-
-async def _anything_waits(db: Connection) -> bool:
-    found = await value(
-        db, "SELECT 1 FROM jobs WHERE task = ? LIMIT 1 /* every group */", (Task.RENEW,)
-    )
-    return found is not None
 
 
 async def _clear_some(db: Connection, number: int, most: int) -> bool:

@@ -61,16 +61,7 @@ class Pool:
         """Connect, and bring the schema up to date. Raises StoreError, naming the place and the
         cause."""
         try:
-            first = await self._patiently(self._connect)
-            try:
-                await migrate(first)
-                if not self._unfinished and await is_unfinished(first):
-                    raise StoreError(
-                        f"the move into the database {self.place} is not finished: say again what "
-                        "began it (python -m bot move), or drop the database"
-                    )
-            finally:
-                await first.close()
+            await self._patiently(self._prepare)
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=0,
@@ -82,6 +73,19 @@ class Pool:
             )
         except FOREIGN as error:
             raise trouble(self.place, "opened", error) from error
+
+    async def _prepare(self, seconds: float) -> None:
+        first = await self._connect(seconds)
+        try:
+            await migrate(first)
+            if not self._unfinished and await is_unfinished(first):
+                raise StoreError(
+                    f"the move into the database {self.place} is not finished: say again what "
+                    "began it (python -m bot move), or drop the database"
+                )
+        finally:
+            with suppress(*FOREIGN):
+                await first.close(timeout=ANSWER_SECONDS)
 
     async def close(self) -> None:
         """Close all connections; safe to call twice."""
