@@ -36,6 +36,11 @@ class LanguageChoice:
         chosen = None if group is None else await self._choice(group)
         return chosen or fitting(told) or self.usual
 
+    def guess(self, group: str, told: str | None = None) -> Language:
+        """The same while the store can't be asked: as it was known last."""
+        chosen, _ = self._chosen.get(group, (None, 0.0))
+        return chosen or fitting(told) or self.usual
+
     async def choose(self, group: str, words: str) -> str:
         """An admin says which; what there is to say, in it. The group must have been met.
         Raises StoreError."""

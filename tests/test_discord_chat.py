@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
-from adapters.discord import dates, text
+from adapters.discord import dates, interaction_language, text
 from adapters.discord.chat import DiscordSettings, Session
 from adapters.discord.client import Client
 from adapters.discord.places import person_id
@@ -436,6 +437,27 @@ async def test_when_the_memory_is_in_trouble_the_asker_is_told(
         result = await at.bob.slash(at.general, "find", words="cake")
         assert text.WENT_WRONG in [m.content for m in (result.response, *result.followups) if m]
         assert "the disk is full" in caplog.text
+
+
+async def test_when_the_memory_does_not_answer_the_asker_is_told_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interaction_language, "PATIENCE_SECONDS", 0.05)
+    async with scene(tmp_path) as at:
+        away = asyncio.Event()
+
+        async def waits(group: str, name: str) -> str | None:
+            await away.wait()
+            raise StoreError("no answer in time")
+
+        async def broken(group: str) -> frozenset[str]:
+            away.set()
+            raise StoreError("no answer in time")
+
+        monkeypatch.setattr(at.store.groups, "note", waits)
+        monkeypatch.setattr(at.store, "channels", broken)
+        result = await at.bob.slash(at.general, "find", words="cake")
+        assert text.WENT_WRONG in [m.content for m in (result.response, *result.followups) if m]
 
 
 async def test_people_are_known_by_their_id_not_their_name(tmp_path: Path) -> None:

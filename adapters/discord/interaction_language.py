@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol, runtime_checkable
 
 import discord
 from discord import Interaction, app_commands
 
 from adapters.discord.places import group_id
+from bot.errors import StoreError
 from bot.language import ENGLISH, Language, language
 from bot.language_choice import LanguageChoice
 
+PATIENCE_SECONDS = 1.0
+"""Discord waits 3 s for a first word."""
 TO_ALL = ("find", "similar", "which")
 """Commands whose answers everybody sees, unless `private` is chosen."""
 
@@ -24,14 +28,18 @@ class Speaker(Protocol):
 
 async def language_of(interaction: Interaction, private: bool | None = None) -> Language:
     """What its guild has chosen; else to the asker alone what their own Discord speaks, to all
-    what the guild says it speaks. `private`: None if the interaction itself tells. Raises
-    StoreError."""
+    what the guild says it speaks. `private`: None if the interaction itself tells. A database that
+    is away for a while must not keep it from being answered in time."""
     client = interaction.client
     if not isinstance(client, Speaker) or client.languages is None or interaction.guild is None:
         return language(ENGLISH)
     alone = is_private(interaction) if private is None else private
     told = interaction.locale.value if alone else preferred(interaction.guild)
-    return await client.languages.of(group_id(interaction.guild.id), told)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await client.languages.of(group_id(interaction.guild.id), told)
+    except (StoreError, TimeoutError):
+        return client.languages.guess(group_id(interaction.guild.id), told)
 
 
 def preferred(guild: discord.Guild) -> str | None:

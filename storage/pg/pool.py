@@ -62,15 +62,7 @@ class Pool:
         cause."""
         try:
             await self._patiently(self._prepare)
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=0,
-                max_size=self._connections,
-                command_timeout=STATEMENT_SECONDS,
-                init=self._greet,
-                setup=self._make_sure,
-                server_settings={"application_name": APPLICATION},
-            )
+            self._pool = await self._patiently(self._fill)
         except FOREIGN as error:
             raise trouble(self.place, "opened", error) from error
 
@@ -86,6 +78,19 @@ class Pool:
         finally:
             with suppress(*FOREIGN):
                 await first.close(timeout=ANSWER_SECONDS)
+
+    async def _fill(self, seconds: float) -> asyncpg.Pool[Any]:
+        async with asyncio.timeout(seconds):
+            return await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._connections,
+                timeout=self._patience,
+                command_timeout=STATEMENT_SECONDS,
+                init=self._greet,
+                setup=self._make_sure,
+                server_settings={"application_name": APPLICATION},
+            )
 
     async def close(self) -> None:
         """Close all connections; safe to call twice."""
