@@ -48,7 +48,7 @@ PAUSE = (2.0, 8.0)
 AWAY = (0.0, 4.0)
 """Seconds until what was killed or stopped is started again."""
 DEAD = (1.0, 12.0)
-FINISH_SECONDS = 300.0
+FINISH_SECONDS = 900.0
 ASKED = 3
 AGE = "UPDATE workers SET seen_at = seen_at - interval '25 s'"
 """As if so much time had passed: who lives says so within the next seconds."""

@@ -19,13 +19,15 @@ from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import PhotoRef
 from bot.ports import ChatAdapter
-from storage.pg import election
+from storage.pg import election, pool
 from storage.postgres import PostgresStore
 from storage.sqlite import SqliteStore
 from tests.pictures import photo
+from tests.postgres import Server
 from tests.standins.telegram import Api, TelegramWorld
 from tests.telegram import scene, serving, until
 from tests.test_telegram_webhook import free_port
+from tests.wire import Wire
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +54,11 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def gateway(url: str, api: Api, **chosen: object) -> AsyncIterator[Gateway]:
+async def gateway(
+    url: str, api: Api, patience: float | None = None, **chosen: object
+) -> AsyncIterator[Gateway]:
     settings = TelegramSettings(api.state.token, api.url, **chosen)  # type: ignore[arg-type]
-    async with PostgresStore(url) as store:
+    async with PostgresStore(url, patience=patience) as store:
         adapters: dict[str, ChatAdapter] = {}
         memory = PhotoMemory(store, ModelState("none", problem="none here"), adapters, Decoder())
         async with TelegramChat(memory, settings) as chat:
@@ -89,6 +93,34 @@ async def test_one_polls_and_the_next_takes_over(postgres_url: str) -> None:
         world.say(family, ann, "/find cake")
         await world.bot_sends(family, 3)
         assert [first.leads, second.leads] == [False, True]
+
+
+async def test_posts_wait_at_telegram_while_the_database_is_away(
+    postgres_server: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "STATEMENT_SECONDS", 0.5)
+    world = TelegramWorld()
+    ann = world.user("Ann")
+    family = world.group("Family", [ann])
+    world.add_bot(family, ann)
+    async with Wire(postgres_server.port).open() as wire:
+        database = postgres_url.rpartition("/")[2]
+        far = f"postgresql://shoebox:secret-word@127.0.0.1:{wire.port}/{database}"
+        async with serving(world) as api, gateway(far, api, patience=0.3) as at:
+            await world.bot_sends(family)
+            wire.die()
+            posted = [world.post_photo(family, ann, photo(n), "cake") for n in range(3)]
+            await until(lambda: not at.chat.up or not at.leads)
+            wire.cut()
+            assert len(world.pending) == 3
+            wire.revive()
+            await world.idle(30)
+            for message in posted:
+                found = await at.memory.posted(
+                    f"telegram:{family.id}", str(family.id), str(message.id)
+                )
+                assert len(found) == 1
+            await until(lambda: at.chat.up and at.leads)
 
 
 async def test_all_are_called_behind_one_address(postgres_url: str) -> None:
