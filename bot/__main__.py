@@ -144,6 +144,16 @@ def _parser() -> argparse.ArgumentParser:
     restoring = commands.add_parser("restore", help="bring a backup back; the bot must not run")
     restoring.add_argument("file", type=Path, metavar="FILE")
 
+    moving = commands.add_parser(
+        "move", help="copy the memory to PostgreSQL, or back to SQLite; the bot must not run"
+    )
+    moving.add_argument(
+        "--to",
+        required=True,
+        metavar="URL",
+        help="postgresql://user:password@host/database or sqlite:///path/to/file.db",
+    )
+
     status = commands.add_parser("status", help="photos, waiting and refused, group by group")
     status.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("health", help="is the bot that runs here well? exit code 0 or 1")
@@ -199,6 +209,8 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
         return _names(chosen, options)
     if options.command in ("backup", "restore"):
         return _copies(chosen, options)
+    if options.command == "move":
+        return _move(chosen, options, redact)
     if options.command == "models":
         return _models(chosen, options)
     return _status(chosen, options)
@@ -328,6 +340,16 @@ def _copies(chosen: Settings, options: argparse.Namespace) -> int:
     else:
         terminal.print_restored(app.restore(chosen, options.file))
     return 0
+
+
+def _move(chosen: Settings, options: argparse.Namespace, redact: Redactor) -> int:
+    from bot import database_url, relocation, terminal
+
+    to = relocation.target_of(options.to)
+    redact.hide(*chosen.secrets, *database_url.passwords(to))
+    moved = _finish(relocation.move(chosen, to, terminal.moving_bar(), terminal.comparing_bar()))
+    terminal.print_moved(moved)
+    return 0 if moved.same else 1
 
 
 def _status(chosen: Settings, options: argparse.Namespace) -> int:

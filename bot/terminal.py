@@ -13,6 +13,7 @@ from bot.language import photos
 from bot.models import Presence
 from bot.photos import GroupStatus, Name, Task
 from bot.redaction import harmless
+from bot.settings import Settings
 
 if TYPE_CHECKING:  # each command prints something else, and none should wait for all of it
     from adapters.files import Files
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # each command prints something else, and none should wait fo
     from bot.answers import Answer, Hit, Verdict
     from bot.app import Check
     from bot.catalog import Line
+    from bot.relocation import Moved
     from bot.report import Status
     from storage.backup import Backup
 
@@ -54,6 +56,16 @@ def demo_bar() -> Callable[[int, int], None]:
 def measuring_bar() -> Callable[[int, int], None]:
     """A bar on stderr for the models that are measured."""
     return _bar("measured", unit="model")
+
+
+def moving_bar() -> Callable[[int, int], None]:
+    """A bar on stderr for the photos that are moved."""
+    return _bar("moved", unit="photo")
+
+
+def comparing_bar() -> Callable[[int, int], None]:
+    """A bar on stderr for the photos that are compared."""
+    return _bar("compared", unit="photo")
 
 
 def _bar(title: str, **options: Any) -> Callable[[int, int], None]:
@@ -348,6 +360,43 @@ def print_restored(restored: Sequence[tuple[Backup, Path | None]]) -> None:
         print_backups([backup])
         if aside is not None:
             print(f"  what was there before is now {plain(str(aside))}: delete it, if all is well")
+
+
+def print_moved(moved: Moved) -> None:
+    """What was moved, how it differs from what it was, and what stays where it is."""
+    found, place, left = moved.comparison, plain(moved.place), plain(moved.left)
+    groups = "1 group" if found.groups == 1 else f"{found.groups} groups"
+    answers = "1 answer" if found.answers == 1 else f"{found.answers} answers"
+    print(f"{groups}, {photos(found.photos)}, {answers}: {left} -> {place}")
+    if not moved.same:
+        for difference in found.told:
+            print(f"  differs: {plain(difference)}")
+        if more := found.differences - len(found.told):
+            print(f"  … and {more} more")
+        print(f"not the same, so {place} is not used: empty it, and move again")
+        return
+    print("compared record by record: the same")
+    if moved.chat_copy is not None:
+        print(
+            "the web chat's answers have the photos' new numbers; as they were they are in "
+            f"{plain(str(moved.chat_copy))}: delete it, if all is well"
+        )
+    print(
+        f"now let DATABASE_URL name {place}; {left} is as it was, with all that will be forgotten "
+        "there: delete it, if all is well"
+    )
+    print(
+        f"not moved: what else is in {plain(str(moved.folder))} (the web chat and what was posted "
+        f"in it, models), and the files of imported photos{_next_for(moved)}"
+    )
+
+
+def _next_for(moved: Moved) -> str:
+    """What is to be done about all that was not moved, if anything."""
+    folder, home = plain(str(moved.folder)), moved.home
+    if home is None:
+        return "" if folder == Settings().folder else f"; set DATA_FOLDER={folder}"
+    return "" if home == moved.folder else f"; move what you need to {plain(str(home))}"
 
 
 def print_checks(checks: Sequence[Check]) -> None:

@@ -67,12 +67,18 @@ def back_up(
                 source.rollback()
                 copy.execute("PRAGMA journal_mode = DELETE")
             found = look_into(part, schema, stopped)
-            _sync(part)
-            part.replace(to)
-            _sync(to.parent)
+            put_in_place(part, to)
         finally:
             part.unlink(missing_ok=True)
     return Backup(to, found.bytes, found.photos)
+
+
+def put_in_place(part: Path, to: Path) -> None:
+    """Give a file that is whole its name, so that a power cut leaves one or the other. Raises
+    OSError."""
+    _sync(part)
+    part.replace(to)
+    _sync(to.parent)
 
 
 def _go_on(stopped: Callable[[], bool]) -> None:
@@ -122,10 +128,8 @@ def restore(
             if database.exists() and kin:
                 with suppress(sqlite3.Error):  # damaged, it can't tell what it forgot
                     forget_again(part, database)
-            _sync(part)
             aside = _set_aside(database, now) if database.exists() else None
-            part.replace(database)
-            _sync(database.parent)
+            put_in_place(part, database)
         finally:
             part.unlink(missing_ok=True)
     return aside

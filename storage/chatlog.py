@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,6 +197,20 @@ class ChatLog:
             )
         return {int(row[0]) for row in rows}
 
+    async def renumber(self, photos: Mapping[int, int]) -> None:
+        """Photos in replies have other ids from now on: the memory was moved."""
+        async with self._database.write() as db:
+            found = await _rows(db, "SELECT id, reply FROM message WHERE reply IS NOT NULL")
+            for message, kept in found:
+                reply = _read_reply(kept)
+                finds = tuple(_renumbered(find, photos) for find in reply.finds)
+                if finds != reply.finds:
+                    await _rows(
+                        db,
+                        "UPDATE message SET reply = ? WHERE id = ?",
+                        (_write_reply(replace(reply, finds=finds)), message),
+                    )
+
     async def by(self, group: str, author: str) -> list[Message]:
         """All that somebody wrote in a group."""
         return await self._select("room = ? AND author = ? AND NOT deleted", (group, author))
@@ -302,6 +316,11 @@ async def _cut_replies(db: aiosqlite.Connection, key: str, gone: Collection[int]
         )
         changed.append(_message(rows[0]))
     return changed
+
+
+def _renumbered(find: Find, photos: Mapping[int, int]) -> Find:
+    copies = tuple(_renumbered(copy, photos) for copy in find.copies)
+    return replace(find, photo=photos.get(find.photo, find.photo), copies=copies)
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -27,7 +27,7 @@ from bot.photos import (
 from bot.words import fold
 from storage.pg.answers import PgAnswers
 from storage.pg.backlog import PgBacklog
-from storage.pg.counters import grow, shrink
+from storage.pg.counters import grow, lock, shrink
 from storage.pg.election import PgElections
 from storage.pg.ending import end_jobs
 from storage.pg.fingerprints import looks_of, save_fingerprints
@@ -220,6 +220,7 @@ class PostgresStore:
 
     async def save_text(self, photo: int, text: str) -> None:
         async with self._pool.write() as db:
+            await lock(db, group_of(photo))
             if folded := fold(text):
                 await run(
                     db,
@@ -230,6 +231,8 @@ class PostgresStore:
 
     async def save_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
         async with self._pool.write() as db:
+            for group in groups_of(fingerprints):
+                await lock(db, group)
             await save_fingerprints(db, fingerprints)
             await end_jobs(db, Task.FINGERPRINT, fingerprints)
 

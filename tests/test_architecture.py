@@ -15,12 +15,13 @@ SOURCES = sorted(p for room in ("bot", "adapters", "storage") for p in (ROOT / r
 
 ONLY_IN = {
     "torch": {"bot/eager.py", "bot/towers.py", "bot/torchvision_nms.py"}
-    | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
+    | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"}
+    | {"bot/starter/losses.py"},
     "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
     | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"}
-    | {"storage/backlog.py", "storage/upgrade.py"},
+    | {"storage/backlog.py", "storage/upgrade.py", "storage/writing.py"},
     "numkong": {"storage/columns.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
@@ -39,6 +40,7 @@ WIRING = {
     "bot/bytes_between.py",
     "bot/pages.py",
     "bot/moving.py",
+    "bot/relocation.py",
     "bot/report.py",
     "bot/__main__.py",
     "bot/terminal.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlglot
+from pgvector.asyncpg import register_vector
 from sqlglot import exp
 
 from bot.answers import Hit, Signal
@@ -29,7 +31,9 @@ EVERY = "/* every group */"
 
 def missing(sql: str) -> list[str]:
     """Tables of groups' data that a statement reads or writes without naming a group."""
-    tree = sqlglot.parse_one(sql, dialect="postgres")
+    # sqlglot takes a distance for an operator on JSON, and now and then a value for a quote.
+    readable = re.sub(r"\$\d+", "1", sql.replace("<#>", "-"))
+    tree = sqlglot.parse_one(readable, dialect="postgres")
     found: list[str] = []
     if isinstance(tree, exp.Insert) and tree.this.find(exp.Table).name in OF_GROUPS:
         columns = [each.name for each in getattr(tree.this, "expressions", [])]
@@ -123,16 +127,16 @@ async def test_no_statement_lacks_the_group(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: set[str] = set()
-    register = pool.register_vector
 
     async def watched(db: Any) -> None:
-        await register(db)
+        await register_vector(db)
         db.add_query_logger(lambda record: asked.add(record.query))
 
     monkeypatch.setattr(pool, "register_vector", watched)
     async with PostgresStore(postgres_url, indexed_from=20) as store:
         await use_everything(store)
-    ours = [sql for sql in asked if any(table in sql for table in OF_GROUPS)]
+    said = [sql for sql in asked if "pg_catalog" not in sql]  # the driver asks for types
+    ours = [sql for sql in said if any(table in sql for table in OF_GROUPS)]
     assert len(ours) > 80, "most of what a memory says was said"
     wrong = {sql: missing(sql) for sql in ours if EVERY not in sql}
     assert not {sql: tables for sql, tables in wrong.items() if tables}

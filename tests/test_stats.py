@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from bot import barchart
 from bot.language import language, speaking
 from bot.photos import EVERYONE, Audience, Group, GroupStatus
 from bot.stats import MOST_POSTERS, Poster, Stats, gather
-from storage.sqlite import SqliteStore
+from tests.stores import AnyStore
 from tests.test_store import a_post
 
 FAM = "local:fam"
@@ -71,29 +70,28 @@ def colours(png: bytes | None) -> set[str]:
     return {"#{:02x}{:02x}{:02x}".format(*colour) for count, colour in found if count > 100}  # type: ignore[misc]
 
 
-async def test_what_is_drawn_is_what_the_audience_may_see(tmp_path: Path) -> None:
-    async with SqliteStore(tmp_path / "box.db") as store:
-        assert await gather(store, FAM, EVERYONE, None, TODAY) is None
-        await store.groups.meet(Group(FAM, "fam"))
-        empty = await gather(store, FAM, EVERYONE, "no model", TODAY)
-        assert empty == Stats(GroupStatus(FAM, "fam", 0, 0, 0, ()), "no model")
-        for n in range(7):
-            at = datetime(2020 + n, 2, 1, tzinfo=UTC)
-            await store.remember(a_post(str(n), author=f"a{n}", author_name="王", posted_at=at))
-        secret = a_post("9", channel="secret", author="x", author_name="Eve", keys="abcd")
-        await store.remember(secret)
-        everything = await gather(store, FAM, EVERYONE, None, TODAY)
-        assert everything is not None
-        assert everything.posters[0] == Poster("Eve", 4)
-        assert len(everything.posters) == MOST_POSTERS
-        assert everything.status.waiting == 11
-        assert colours(everything.picture) >= {barchart.MONTHS, barchart.PEOPLE, barchart.GROUND}
-        part = await gather(store, FAM, Audience(frozenset({"main"})), None, TODAY)
-        assert part is not None
-        assert Poster("Eve", 4) not in part.posters
-        assert sum(photos for _, photos in part.months) == part.status.photos == 7
-        in_haste = await gather(store, FAM, EVERYONE, None, TODAY, drawn=False)
-        assert in_haste == Stats(everything.status)
+async def test_what_is_drawn_is_what_the_audience_may_see(store: AnyStore) -> None:
+    assert await gather(store, FAM, EVERYONE, None, TODAY) is None
+    await store.groups.meet(Group(FAM, "fam"))
+    empty = await gather(store, FAM, EVERYONE, "no model", TODAY)
+    assert empty == Stats(GroupStatus(FAM, "fam", 0, 0, 0, ()), "no model")
+    for n in range(7):
+        at = datetime(2020 + n, 2, 1, tzinfo=UTC)
+        await store.remember(a_post(str(n), author=f"a{n}", author_name="王", posted_at=at))
+    secret = a_post("9", channel="secret", author="x", author_name="Eve", keys="abcd")
+    await store.remember(secret)
+    everything = await gather(store, FAM, EVERYONE, None, TODAY)
+    assert everything is not None
+    assert everything.posters[0] == Poster("Eve", 4)
+    assert len(everything.posters) == MOST_POSTERS
+    assert everything.status.waiting == 11
+    assert colours(everything.picture) >= {barchart.MONTHS, barchart.PEOPLE, barchart.GROUND}
+    part = await gather(store, FAM, Audience(frozenset({"main"})), None, TODAY)
+    assert part is not None
+    assert Poster("Eve", 4) not in part.posters
+    assert sum(photos for _, photos in part.months) == part.status.photos == 7
+    in_haste = await gather(store, FAM, EVERYONE, None, TODAY, drawn=False)
+    assert in_haste == Stats(everything.status)
 
 
 def test_the_words_beside_it_stand_for_it() -> None:

@@ -1,27 +1,17 @@
-"""Counts of what lies in a scope, on the real SQLite."""
+"""Counts of what lies in a scope, on both databases."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
-from pathlib import Path
-
-import pytest
 
 from bot.photos import EVERYONE, Audience
-from storage.sqlite import SqliteStore
+from tests.stores import AnyStore
 from tests.test_store import a_post
 
 FAM = ["local:fam"]
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "box.db") as store:
-        yield store
-
-
-async def test_months_that_have_photos_are_counted_oldest_first(store: SqliteStore) -> None:
+async def test_months_that_have_photos_are_counted_oldest_first(store: AnyStore) -> None:
     assert await store.tallies.months(FAM, EVERYONE) == []
     await store.remember(a_post("1", keys="ab", posted_at=datetime(2024, 5, 31, 23, tzinfo=UTC)))
     east = timezone(timedelta(hours=8))
@@ -33,7 +23,7 @@ async def test_months_that_have_photos_are_counted_oldest_first(store: SqliteSto
     ]
 
 
-async def test_posters_are_counted_under_the_name_they_last_had(store: SqliteStore) -> None:
+async def test_posters_are_counted_under_the_name_they_last_had(store: AnyStore) -> None:
     early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
     await store.remember(a_post("1", author="a", author_name="Ann", posted_at=late))
     await store.remember(a_post("2", author="a", author_name="Annie", posted_at=early))
@@ -44,7 +34,7 @@ async def test_posters_are_counted_under_the_name_they_last_had(store: SqliteSto
     assert (await store.tallies.posters(FAM, EVERYONE, 9))[2:] == [("c", "", 1)]
 
 
-async def test_only_what_the_audience_may_see_counts(store: SqliteStore) -> None:
+async def test_only_what_the_audience_may_see_counts(store: AnyStore) -> None:
     (refused,) = (await store.remember(a_post("1"))).added
     await store.refuse(refused, "the file is empty", final=True)
     await store.remember(a_post("2", channel="secret", author="b", keys="ab"))

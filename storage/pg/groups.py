@@ -179,21 +179,26 @@ class PgGroups:
         self, group: str | None = None, audience: Audience = EVERYONE
     ) -> list[GroupStatus]:
         seen, values = seen_by(audience)
-        only = " /* every group */"
+        only, of_photos, of_unseen = " /* every group */", "", ""
         async with self._pool.snapshot() as db:
             if group is not None:
-                only, values = " WHERE groups.id = ?", (*values, await number_of_group(db, group))
+                number = await number_of_group(db, group)
+                if number is None:
+                    return []
+                only = f" WHERE groups.id = {number}"
+                of_photos = f" AND photos.group_id = {number}"
+                of_unseen = f" AND unseen.group_id = {number}"
             counts = await rows(
                 db,
                 "SELECT groups.id, groups.key, groups.name, count(photos.id),"
                 " count(embed.photo_id), count(read.photo_id), count(renew.photo_id),"
                 " count(unseen.photo_id) FROM groups"
                 f" LEFT JOIN (SELECT photos.* FROM photos JOIN posts ON {ON_POST}"
-                f" WHERE refused IS NULL{seen}) AS photos ON photos.group_id = groups.id"
+                f" WHERE refused IS NULL{seen}{of_photos}) AS photos ON photos.group_id = groups.id"
                 f" {_waiting('embed')} {_waiting('read')} {_waiting('renew')}"
                 " LEFT JOIN (SELECT DISTINCT unseen.group_id, unseen.photo_id FROM unseen"
-                " JOIN models ON models.id = unseen.model_id WHERE role <> 'retired') AS unseen"
-                f" ON {of_photo('unseen')}"
+                " JOIN models ON models.id = unseen.model_id WHERE role <> 'retired'"
+                f"{of_unseen}) AS unseen ON {of_photo('unseen')}"
                 f"{only} GROUP BY groups.id ORDER BY groups.name, groups.key",
                 values,
             )
@@ -201,7 +206,7 @@ class PgGroups:
                 db,
                 "SELECT photos.group_id, photos.id, photos.name, refused FROM photos"
                 f" JOIN posts ON {ON_POST} JOIN groups ON groups.id = photos.group_id"
-                f" AND refused IS NOT NULL{seen}{only} ORDER BY photos.id",
+                f" AND refused IS NOT NULL{seen}{of_photos}{only} ORDER BY photos.id",
                 values,
             )
         reasons: dict[int, list[Refusal]] = {}

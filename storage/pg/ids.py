@@ -8,6 +8,8 @@ SHIFT = 29
 """A group may be given so many bits of numbers in all its life: 537 million. With 24 bits for the
 group an id stays below 2**53, which is exact in every language that reads it."""
 
+LAST_GROUP = 2**24 - 1
+
 
 def id_of(group: int, number: int) -> int:
     """The id of a group's photo or post with that number."""
@@ -15,8 +17,9 @@ def id_of(group: int, number: int) -> int:
 
 
 def group_of(id_: int) -> int:
-    """The group that a photo or post is in."""
-    return id_ >> SHIFT
+    """The group that a photo or post is in; 0, which none is, of what can't be an id."""
+    group = id_ >> SHIFT
+    return group if 0 < group <= LAST_GROUP else 0
 
 
 def groups_of(ids: Iterable[int]) -> list[int]:

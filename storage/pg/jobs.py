@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from bot.photos import Job, PhotoRef, Task
+from storage.pg.ids import LAST_GROUP
 from storage.pg.pool import Pool
 from storage.pg.rows import Connection, rows, run
 from storage.pg.workers import Worker
 
-ROUNDS = 4
-"""So often others may come first to all that was looked at."""
-LAST_GROUP = 2**31 - 1
+ROUNDS = 6
+"""So often others may come first to all that was looked at, each time at twice as much."""
 _FREE = "jobs.due <= ? AND (jobs.worker IS NULL OR jobs.worker <> ALL(?))"
 _DUE = f"jobs.task = ? AND {_FREE} AND jobs.photo_id <> ALL(?)"
 _FIRST = (
@@ -80,13 +80,17 @@ class Turns:
         async with self._pool.write() as db:
             await run(db, "SET LOCAL synchronous_commit = off")  # a lease may well be lost
             others = await self._worker.others(db)
-            for _ in range(ROUNDS):
+            for turn in range(ROUNDS):
                 due = (task, self._clock(), others, passed, *(() if after is None else (after,)))
-                groups = await self._groups(db, task, due, limit - len(found))
-                looked_at = await self._lease(db, task, groups, due, limit - len(found))
+                missing = limit - len(found)
+                wide = missing << turn
+                groups = await self._groups(db, task, due, wide)
+                if not groups:
+                    break
+                looked_at = await self._lease(db, task, groups, due, wide, missing)
                 passed += [each[1] for each in looked_at]
                 found += [each for each in looked_at if each[2] is not None]
-                if not looked_at or len(found) >= limit:
+                if len(found) >= limit:
                     break
         if found:
             self._last[task] = found[-1][0]
@@ -106,14 +110,18 @@ class Turns:
         return groups
 
     async def _lease(
-        self, db: Connection, task: Task, groups: Sequence[int], due: Sequence[Any], limit: int
+        self,
+        db: Connection,
+        task: Task,
+        groups: Sequence[int],
+        due: Sequence[Any],
+        wide: int,
+        limit: int,
     ) -> list[Any]:
         """What was looked at, in its order; with nothing more than an id where others were first,
         or where it isn't needed."""
-        if not groups:
-            return []
-        most = 3 * limit + 8
-        each = most if len(groups) < limit else -(-most // limit)
+        most = 3 * wide + 8
+        each = most if len(groups) < wide else -(-most // wide)
         me = self._worker.id
         sql = _TAKE.format(after=_FIRST if len(due) > 4 else "")
         free = due[1:3]

@@ -16,6 +16,7 @@ from bot.errors import StoreError
 from storage.pg.migrations import migrate
 from storage.pg.rows import Connection
 from storage.pg.trouble import FOREIGN, LOST, trouble
+from storage.pg.unfinished import is_unfinished
 
 CONNECTIONS = 12
 """At most, for one process; some wait while a search computes."""
@@ -35,12 +36,15 @@ class Pool:
         refused: Callable[[StoreError], None] = lambda error: None,
         connections: int = CONNECTIONS,
         patience: float = PATIENCE_SECONDS,
+        unfinished: bool = False,
     ) -> None:
-        """`refused` is told of everything that the server can't do."""
+        """`refused` is told of everything that the server can't do; `unfinished`: also a database
+        is opened that a move into it has not filled yet."""
         self._url = url
         self._refused = refused
         self._connections = connections
         self._patience = patience
+        self._unfinished = unfinished
         self._pool: asyncpg.Pool[Any] | None = None
         self.place = place_of(url)
 
@@ -51,6 +55,11 @@ class Pool:
             first = await self._patiently(self.connect)
             try:
                 await migrate(first)
+                if not self._unfinished and await is_unfinished(first):
+                    raise StoreError(
+                        f"the move into the database {self.place} is not finished: say again what "
+                        "began it (python -m bot move), or drop the database"
+                    )
             finally:
                 await first.close()
             self._pool = await asyncpg.create_pool(
