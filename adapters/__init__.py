@@ -29,6 +29,11 @@ class LiveChat(ChatAdapter, Reminder, Protocol):
         """Take part until cancelled. Raises ShoeboxError when that can't work."""
         ...
 
+    async def assist(self) -> None:
+        """Only be able to fetch photos, until cancelled: nothing is taken in, and nobody answered.
+        Raises TokenRefused."""
+        ...
+
     async def sights(self, user: int) -> list[Sight]:
         """What this user may see of the groups they are in, asked of the platform now, as for an
         answer to them alone. What it doesn't tell counts as no."""
@@ -52,6 +57,7 @@ def chats(settings: Settings, memory: PhotoMemory) -> list[LiveChat]:
                     settings.discord_token,
                     settings.discord_api_url,
                     settings.keep_after_leaving_days,
+                    settings.discord_shards,
                 ),
             )
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from bot.errors import FetchFailed, PhotoGone, SettingsError
 from bot.language import say, to_say
 from bot.photos import PhotoRef, Post
+from bot.ports import ChatAdapter
 
 PLATFORM = "file"
 CHANNEL = "import"
@@ -68,6 +69,24 @@ class Files:
             raise PhotoGone(to_say("the file is no longer where it was")) from None
         except OSError as error:
             raise FetchFailed(f"the file can't be read: {error.strerror}") from error
+
+
+class NotOnThisDisk:
+    """ChatAdapter for photos that are files, in a process to which nobody gives them who has them:
+    what isn't here may be somewhere else."""
+
+    def __init__(self, files: ChatAdapter) -> None:
+        self.platform = files.platform
+        self._files = files
+
+    async def fetch(self, ref: PhotoRef) -> bytes:
+        """The file's bytes. Raises FetchFailed."""
+        try:
+            return await self._files.fetch(ref)
+        except PhotoGone:
+            raise FetchFailed(
+                to_say("the file is not on this machine; a gateway that has it gives it out")
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

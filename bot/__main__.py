@@ -20,6 +20,7 @@ from bot import __version__, settings
 from bot.errors import SettingsError, ShoeboxError
 from bot.logs import HUMAN, complain, log_to_stderr
 from bot.redaction import Redactor, guard_tracebacks, harmless
+from bot.roles import Role
 from bot.settings import Settings
 
 T = TypeVar("T")
@@ -65,7 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"shoebox {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    commands.add_parser("run", help="the bot: every chat that .env switches on, else a web chat")
+    running = commands.add_parser(
+        "run", help="the bot: every chat that .env switches on, else a web chat"
+    )
+    running.add_argument(
+        "--role",
+        choices=[role.value for role in Role],
+        default=Role.BOTH.value,
+        help="of several processes that share a memory in PostgreSQL: gateways take part in chats, "
+        "encoders look at photos (default: both)",
+    )
 
     commands.add_parser("demo", help="a web chat with a group full of drawings, to try /find in")
 
@@ -187,7 +197,8 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
         log_to_stderr(chosen.log_level, chosen.log_format, redact)
         if settings.others_can_read(ENV_FILE):
             logging.getLogger(__name__).warning("%s", settings.readable(ENV_FILE))
-        return _serve(chosen, demo=options.command == "demo")
+        role = Role(getattr(options, "role", Role.BOTH))
+        return _serve(chosen, role, demo=options.command == "demo")
     if options.command == "import":
         return _import(chosen, options)
     if options.command == "find":
@@ -205,7 +216,7 @@ def _run(options: argparse.Namespace, redact: Redactor) -> int:
     return _status(chosen, options)
 
 
-def _serve(chosen: Settings, demo: bool) -> int:
+def _serve(chosen: Settings, role: Role, demo: bool) -> int:
     from bot import app, terminal
 
     async def until_stopped() -> None:
@@ -220,7 +231,10 @@ def _serve(chosen: Settings, demo: bool) -> int:
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, stop)
         with contextlib.suppress(asyncio.CancelledError):
-            await (app.demo(chosen, terminal.demo_bar()) if demo else app.serve(chosen))
+            if demo:
+                await app.demo(chosen, terminal.demo_bar())
+            else:
+                await app.serve(chosen, role)
 
     asyncio.run(until_stopped())
     return 0

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from adapters import LiveChat, chats, token_checks
 from adapters.exports.files import ExportFiles
 from adapters.files import CHANNEL, Files, content_of
 from bot import clip, models, settings, zeroshot
 from bot.answers import Answer, Verdict
+from bot.bytes_between import Elsewhere, from_gateways, leave_to_gateways, to_encoders
 from bot.decoder import Decoder
+from bot.elections import lead
 from bot.errors import ModelUnavailable, SettingsError, ShoeboxError, StoreError
 from bot.health import Watch, Watched
 from bot.housekeeping import keep_house
@@ -33,8 +36,11 @@ from bot.models import Presence
 from bot.pages import owners_site, web_chat
 from bot.photos import EVERYONE, Name, PhotoRef, Query
 from bot.ports import ChatAdapter, PhotoStore
+from bot.pulse import Pulse
+from bot.roles import Role, make_sure
 from bot.settings import Settings
 from bot.starter import files as starter
+from bot.succession import Succession
 from storage import store_for
 from storage.backup import CHAT, CHATLOG, MEMORY, Backup, are_kin, back_up, look_into
 from storage.backup import restore as put_back
@@ -65,6 +71,9 @@ class App:
     watched: list[Watched] = field(default_factory=list)
     """The chats that are served."""
 
+    elsewhere: Elsewhere | None = None
+    """Has originals that no adapter here has."""
+
     def indexer(self) -> Indexer:
         return Indexer(
             self.store,
@@ -74,12 +83,16 @@ class App:
             self.settings.indexing_mb * 2**20,
             self.settings.keep_thumbnails,
             self.loader.switch,
+            self.elsewhere,
         )
 
 
 @asynccontextmanager
 async def opened(
-    chosen: Settings, download: DownloadProgress | None = None, meter: Meter = SILENT
+    chosen: Settings,
+    download: DownloadProgress | None = None,
+    meter: Meter = SILENT,
+    elsewhere: Elsewhere | None = None,
 ) -> AsyncIterator[App]:
     """Everything but a model and a chat; both come later or never. Raises StoreError."""
     state = ModelState(chosen.model)
@@ -99,7 +112,7 @@ async def opened(
 
     # A trial goes on without a network; a group that somebody invited the bot to is never
     # served by a model that nobody chose.
-    trial = not token_checks(chosen)
+    trial = not token_checks(chosen) and not chosen.on_postgres
     fallback = partial(load, model=starter.NAME) if trial else None
 
     async with (
@@ -122,17 +135,38 @@ async def opened(
             state, load, memory.wake, download, fallback, predecessor=predecessor
         ) as loader:
             with contextlib.closing(exports):
-                yield App(store, memory, adapters, files, decoder, loader, chosen)
+                yield App(
+                    store, memory, adapters, files, decoder, loader, chosen, elsewhere=elsewhere
+                )
 
 
-async def serve(chosen: Settings) -> None:
-    """Run the bot until cancelled. Raises ShoeboxError, e.g. when a token is refused."""
-    async with _at_work(chosen) as (app, live, loading):
-        if live:
+async def serve(chosen: Settings, role: Role = Role.BOTH) -> None:
+    """Run the bot, or that part of it, until cancelled. Raises ShoeboxError, e.g. when a token is
+    refused."""
+    make_sure(role, chosen)
+    async with _at_work(chosen, role) as (app, live, loading):
+        if not role.talks:
+            await _together(loading, *(chat.assist() for chat in live))
+        elif live:
             async with owners_site(chosen, app.memory, app.decoder, live):
                 await _take_part(live, loading)
         else:
             await web_chat(chosen, app.memory, app.decoder, app.watched)
+
+
+async def _together(loading: asyncio.Task[None], *work: Coroutine[Any, Any, None]) -> None:
+    """Until cancelled. Raises the first error, also that of a model that can't be had."""
+    tasks = {asyncio.create_task(each) for each in (asyncio.Event().wait(), *work)}
+    waiting: set[asyncio.Task[Any]] = {loading, *tasks}
+    try:
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _take_part(live: Sequence[LiveChat], loading: asyncio.Task[None]) -> None:
@@ -179,45 +213,87 @@ async def demo(chosen: Settings, progress: DemoProgress) -> None:
 
 def _taken(chosen: Settings, lock: IndexerLock) -> StoreError:
     return StoreError(
-        f"another Shoebox (process {lock.owner()}) already runs on {chosen.database_path}: "
+        f"another Shoebox (process {lock.owner()}) already runs on {chosen.place}: "
         "stop it first, or set another DATABASE_URL"
     )
 
 
-@asynccontextmanager
-async def _at_work(
-    chosen: Settings,
-) -> AsyncIterator[tuple[App, list[LiveChat], asyncio.Task[None]]]:
-    """Open, with the indexer running, the model on its way, and the platforms that are switched
-    on, not yet served. Raises StoreError, SettingsError, TokenRefused."""
-    from adapters.monitoring import Monitor
-
+@contextlib.contextmanager
+def _as_its_only_process(chosen: Settings) -> Iterator[None]:
+    """Of a memory in a file. Raises StoreError, where there is another."""
+    if chosen.on_postgres:
+        try:
+            chosen.data_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the data folder {chosen.data_folder} can't be made: {error.strerror}; "
+                "check its permissions or DATA_FOLDER"
+            ) from error
+        yield
+        return
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
             raise _taken(chosen, lock)
+        yield
+
+
+@asynccontextmanager
+async def _at_work(
+    chosen: Settings, role: Role = Role.BOTH
+) -> AsyncIterator[tuple[App, list[LiveChat], asyncio.Task[None]]]:
+    """Open, with the indexer running, the model on its way, and the platforms that are switched
+    on, not yet served; as far as a role goes. Raises StoreError, SettingsError, TokenRefused."""
+    from adapters.monitoring import Monitor
+
+    with _as_its_only_process(chosen):
         monitor = Monitor(chosen)
-        async with opened(chosen, meter=monitor.meter) as app, AsyncExitStack() as stack:
+        async with AsyncExitStack() as stack:
+            elsewhere = (
+                None if role.talks else await stack.enter_async_context(from_gateways(chosen))
+            )
+            app = await stack.enter_async_context(
+                opened(chosen, meter=monitor.meter, elsewhere=elsewhere)
+            )
             await prove_sound(app.store)
             live = [await stack.enter_async_context(c) for c in chats(chosen, app.memory)]
+            if not role.talks:
+                leave_to_gateways(app.adapters, is_given=app.elsewhere is not None)
             app.adapters.update({chat.platform: chat for chat in live})
             app.watched.extend(live)
-            indexer = app.indexer()
-            await stack.enter_async_context(indexer.running())
-            watch = Watch(app.store, app.memory.model, app.decoder, indexer.pulse, app.watched)
+            pulse = Pulse()
+            chores: list[Coroutine[Any, Any, None]] = []
+            if role.looks:
+                indexer = app.indexer()
+                pulse = indexer.pulse
+                await app.store.heed(app.memory.wake)
+                await stack.enter_async_context(indexer.running())
+            else:
+                succession = Succession(app.store, app.memory.model, app.loader.switch)
+                chores.append(succession.follow_for_ever())
+            chats_open = app.watched if role.talks or live else None
+            watch = Watch(app.store, app.memory.model, app.decoder, pulse, chats_open)
             await stack.enter_async_context(monitor.serving(watch.look))
-            grace = timedelta(days=chosen.keep_after_leaving_days)
-            loading = asyncio.create_task(_load(app, insist=bool(live)))
-            copies = partial(_drop_copies, chosen)
-            chores = keep_house(app.store, grace, chosen.retention, chosen.keep_thumbnails, copies)
-            cleaning = asyncio.create_task(chores)
-            reminding = asyncio.create_task(app.memory.memories.rounds(live))
+            if role.talks:
+                await stack.enter_async_context(to_encoders(chosen, app.memory))
+                chores.append(_keep_house(app))
+                chores.append(app.memory.memories.rounds(live))
+            loading = asyncio.create_task(_load(app, insist=bool(live) or not role.talks))
+            tasks = [loading, *map(asyncio.create_task, chores)]
             try:
                 yield app, live, loading
             finally:
-                tasks = loading, cleaning, reminding
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_house(app: App) -> None:
+    """One process is enough for it: of those that know what the owner has decided for chats."""
+    chosen = app.settings
+    grace = timedelta(days=chosen.keep_after_leaving_days)
+    copies = None if chosen.on_postgres else partial(_drop_copies, chosen)
+    chores = partial(keep_house, app.store, grace, chosen.retention, chosen.keep_thumbnails, copies)
+    await lead(app.store.elections, "housekeeping", chores)
 
 
 async def _drop_copies(chosen: Settings, before: datetime) -> int:
@@ -342,12 +418,14 @@ async def _check_database(chosen: Settings) -> Check:
     except ShoeboxError as error:
         return Check(False, "database", str(error))
     sound = "sound" if whole else f"sound as far as {CHECK_SECONDS:g} s allowed to look"
-    return Check(True, "database", f"{chosen.database_path} can be written, and is {sound}")
+    where = f"PostgreSQL at {chosen.place}" if chosen.on_postgres else chosen.place
+    return Check(True, "database", f"{where} can be written, and is {sound}")
 
 
 def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
     """Copy the memory to a file, and the web chat's log, if there is one, beside it, while a bot
-    may be running. Raises StoreError."""
+    may be running. Raises StoreError, SettingsError."""
+    _is_a_file(chosen, "pg_dump copies it")
     chat = to.with_name(to.name + CHAT)
     if not overwrite and chat.exists():  # no copy without the other
         raise StoreError(f"{chat} exists already: choose another name, or say --overwrite")
@@ -355,6 +433,13 @@ def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
     if chosen.chat_path.exists():
         made.append(back_up(chosen.chat_path, chat, overwrite, CHATLOG))
     return made
+
+
+def _is_a_file(chosen: Settings, else_: str) -> None:
+    if chosen.on_postgres:
+        raise SettingsError(
+            f"the memory is in PostgreSQL at {chosen.place}: {else_} (docs/scaling.md)"
+        )
 
 
 def not_backed_up(chosen: Settings) -> Path | None:
@@ -365,7 +450,8 @@ def not_backed_up(chosen: Settings) -> Path | None:
 
 def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | None]]:
     """Bring back what `backup` has copied; what it was, and where the old file lies now. Raises
-    StoreError, also while a bot runs on this database."""
+    StoreError, also while a bot runs on this database; SettingsError."""
+    _is_a_file(chosen, "pg_restore brings a copy back")
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
             raise _taken(chosen, lock)

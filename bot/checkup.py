@@ -17,15 +17,15 @@ def checkup(chosen: Settings) -> tuple[bool, str]:
     """Whether the bot is well, and a line about it."""
     if not chosen.metrics_port:
         return False, "METRICS_PORT=0: nobody can see whether the bot is well"
-    owner = IndexerLock(chosen.database_path).owner()
+    owner = None if chosen.on_postgres else IndexerLock(chosen.database_path).owner()
     if owner == "?":
-        return False, f"no bot runs on {chosen.database_path}"
+        return False, f"no bot runs on {chosen.place}"
     where = f"{chosen.metrics_host}:{chosen.metrics_port}"
     try:
         told = _ask(_reached(chosen.metrics_host), chosen.metrics_port)
     except (OSError, HTTPException, ValueError) as error:
         return False, f"the bot does not answer at {where} ({type(error).__name__})"
-    if str(told.get("pid")) != owner:
+    if owner is not None and str(told.get("pid")) != owner:
         return False, (
             f"another program than this bot (process {owner}) answers at {where}: "
             "set METRICS_PORT to another one"

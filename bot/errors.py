@@ -3,6 +3,7 @@
 ShoeboxError                 anything a person should read as one line
 ├── SettingsError            .env or the command line is wrong
 ├── StoreError               the database can't be opened, read or written
+├── LeadershipLost           another process may do now what only one is to do
 ├── UnknownGroup             no group of that name
 ├── ModelUnavailable         there is no encoder to find by meaning with
 │   └── HubUnreachable       ... because the hub did not answer
@@ -28,6 +29,10 @@ class SettingsError(ShoeboxError):
 
 class StoreError(ShoeboxError):
     """The database can't be opened, read or written."""
+
+
+class LeadershipLost(ShoeboxError):
+    """This process is no longer the one that does what only one may do; another may be by now."""
 
 
 class UnknownGroup(ShoeboxError):

@@ -60,9 +60,9 @@ class Watch:
         model: ModelState,
         decoder: Decoder,
         pulse: Pulse,
-        chats: Sequence[Watched],
+        chats: Sequence[Watched] | None,
     ) -> None:
-        """`chats` may grow while they are started."""
+        """`chats` may grow while they are started; None: there are to be none."""
         self._store = store
         self._model = model
         self._decoder = decoder
@@ -82,9 +82,9 @@ class Watch:
         except TimeoutError:
             problems.append("the database does not answer")
         problems += self._pulse.problems
-        if not self._chats:
+        if self._chats is not None and not self._chats:
             problems.append("no chat is open yet")
-        platforms = {chat.platform: chat.up for chat in self._chats}
+        platforms = {chat.platform: chat.up for chat in self._chats or ()}
         problems += [f"{name} is not connected" for name, up in platforms.items() if not up]
         encoder = self._model.encoder
         return Report(

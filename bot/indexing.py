@@ -17,11 +17,11 @@ import numpy as np
 from bot.decoder import Decoder, Picture
 from bot.errors import FetchFailed, NotAPhoto, PhotoGone, ShoeboxError
 from bot.memory import PhotoMemory
-from bot.model_state import ModelState
 from bot.originals import Originals, fetch
 from bot.photos import Job, Model, Task, Vector
 from bot.ports import ChatAdapter, Encoder, PhotoStore
 from bot.pulse import Pulse
+from bot.succession import Succession
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,10 @@ class Indexer:
         memory_bytes: int = MEMORY,
         keep_thumbnails: bool = False,
         switch: Callable[[], None] | None = None,
+        elsewhere: Callable[[Job], Awaitable[bytes]] | None = None,
     ) -> None:
-        """`switch` makes the model that is coming the one that answers."""
+        """`switch` makes the model that is coming the one that answers. `elsewhere` has the
+        originals of platforms that there is no adapter for."""
         self._store = store
         self._memory = memory
         self._adapters = adapters
@@ -74,14 +76,14 @@ class Indexer:
         self._usual = GUESSED
         """Bytes that one which is being fetched is counted with: as the largest of late."""
         self._keep_thumbnails = keep_thumbnails
-        self._switch = switch or memory.model.switch
-        self._settled: tuple[Encoder | None, Encoder | None] = None, None
-        """The encoders that the store knows of."""
+        self._elsewhere = elsewhere
+        self._succession = Succession(store, memory.model, switch or memory.model.switch)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work in the background until the block ends."""
         tasks = [
+            asyncio.create_task(self._stand()),
             asyncio.create_task(self._forever(self._embed_waiting), name="embed"),
             asyncio.create_task(self._forever(self._read_waiting), name="read"),
             asyncio.create_task(self._forever(self._fingerprint_waiting), name="fingerprint"),
@@ -96,6 +98,8 @@ class Indexer:
 
     async def _fetch(self, job: Job) -> bytes:
         try:
+            if self._elsewhere is not None and job.ref.platform not in self._adapters:
+                return await self._elsewhere(job)
             return await fetch(self._adapters, job.ref)
         except FetchFailed as failure:
             self._meter.failed(failure)
@@ -121,32 +125,20 @@ class Indexer:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), POLL_SECONDS)
 
+    async def _stand(self) -> None:
+        """Have a say in which model answers, once there is one here."""
+        while self._memory.model.encoder is None:
+            news = self._memory.news
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), POLL_SECONDS)
+        await self._succession.stand(self._memory.wake)
+
     async def _embed_waiting(self) -> None:
         """First what no model has seen, then what another one is to see too."""
-        model = self._memory.model
-        if model.encoder is None:
-            return
-        await self._settle(model)
-        await self._embed(Task.EMBED, model.encoder)
-        await self._embed(Task.RENEW, model.coming or model.encoder)
-        if model.coming is not None and await self._store.models.succeed(model.coming.model):
-            log.info("%s has seen all photos and answers from now on", model.coming.model.name)
-            self._switch()
-
-    async def _settle(self, model: ModelState) -> None:
-        """Tell the store once which encoders there are."""
-        now = model.encoder, model.coming
-        if self._settled == now:
-            return
-        assert model.encoder is not None
-        if model.coming is not None:
-            await self._store.models.expect(model.coming.model)
-        elif not model.stands_in:
-            await self._store.models.answer(model.encoder.model)
-        encoder = model.coming or model.encoder
-        if waiting := await self._store.models.require(encoder.model):
-            log.info("%d photos wait for the model %s", waiting, encoder.model.name)
-        self._settled = now
+        for task in (Task.EMBED, Task.RENEW):
+            if (encoder := await self._succession.encoder_for(task)) is not None:
+                await self._embed(task, encoder)
+        await self._succession.finish()
 
     async def _embed(self, task: Task, encoder: Encoder) -> None:
         """Until nothing is due. While some photos are encoded, others are fetched and decoded, and
@@ -157,8 +149,11 @@ class Indexer:
         try:
             while True:
                 self.pulse.beat()
-                if task is Task.RENEW and await self._is_due(Task.EMBED):
-                    break  # somebody posts, and goes first
+                if task is Task.RENEW and await self._embedding_comes_first():
+                    break  # somebody posts
+                if not await self._succession.is_right(task, encoder):
+                    await self._leave_to_others(task, ahead)
+                    break
                 if room := self._room(len(ahead)):
                     skip = [*ahead, *saved]
                     for job in await self._store.take(task, room, skip):
@@ -273,10 +268,14 @@ class Indexer:
     async def _embedding_comes_first(self) -> bool:
         """It fingerprints too; looking for what is left among a flood would cost more than it
         brings."""
-        return self._memory.model.encoder is not None and await self._is_due(Task.EMBED)
+        here = self._memory.model.encoder is not None and self._succession.embeds
+        return here and bool(await self._store.take(Task.EMBED, 1, ()))
 
-    async def _is_due(self, task: Task) -> bool:
-        return bool(await self._store.take(task, 1, ()))
+    async def _leave_to_others(self, task: Task, photos: Collection[int]) -> None:
+        """What was begun, whoever has the model for it."""
+        now = datetime.now(UTC)
+        for photo in photos:
+            await self._store.postpone(photo, task, now, "another model is asked by now")
 
     async def _coming(
         self, task: Task, after: Task | None = None

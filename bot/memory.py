@@ -23,6 +23,7 @@ from bot.photos import Audience, PhotoRef, Post, Query, Remembered, StoredPhoto,
 from bot.ports import (
     BacklogStore,
     ChatAdapter,
+    Elections,
     Encoder,
     GroupStore,
     PeopleStore,
@@ -120,6 +121,11 @@ class PhotoMemory:
     def stand_ins(self) -> StandInStore:
         """Imported photos whose messages can't be told by their ids alone."""
         return self._store.stand_ins
+
+    @property
+    def elections(self) -> Elections:
+        """Which of all processes of this memory does what only one may do."""
+        return self._store.elections
 
     @property
     def retention(self) -> timedelta | None:

@@ -49,7 +49,8 @@ async def import_from(
     """Remember an export's or a folder's photos; the summary, and the notice of what meaning waits
     for. Raises SettingsError, StoreError.
 
-    While another process indexes this memory, that one does the work and this one waits.
+    While another process indexes this memory, that one does the work and this one waits; of a
+    memory in PostgreSQL, encoders are supposed to.
     """
     package = await asyncio.to_thread(open_package, order.path)
     with contextlib.closing(package):
@@ -59,18 +60,29 @@ async def import_from(
             with _not_written(chosen) as read_only:
                 async with opened(read_only, download) as app:
                     return await _look(chosen, app, order, package, sources, progress), None
-        with IndexerLock(chosen.database_path) as lock:
+        with _indexing_lock(chosen) as is_ours:
             async with opened(chosen, download) as app:
                 await prove_sound(app.store)
                 if not sources:
-                    return await _import_folder(app, order, progress, lock)
-                return await _import_export(chosen, app, order, package, sources, progress, lock)
+                    return await _import_folder(app, order, progress, is_ours)
+                return await _import_export(chosen, app, order, package, sources, progress, is_ours)
+
+
+@contextlib.contextmanager
+def _indexing_lock(chosen: Settings) -> Iterator[bool]:
+    """Whether this process is the one that looks at photos. With PostgreSQL it is not: it could
+    come across photos of platforms that it can't fetch from."""
+    if chosen.on_postgres:
+        yield False
+        return
+    with IndexerLock(chosen.database_path) as lock:
+        yield lock.held
 
 
 @contextlib.contextmanager
 def _not_written(chosen: Settings) -> Iterator[Settings]:
     """Settings for who only looks: where there is no database yet, none is left behind."""
-    if chosen.database_path.exists():
+    if chosen.on_postgres or chosen.database_path.exists():
         yield chosen
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -128,12 +140,12 @@ def _make_sure(order: ImportOrder, package: Package, sources: Sequence[Source]) 
 
 
 async def _import_folder(
-    app: App, order: ImportOrder, progress: Progress, lock: IndexerLock
+    app: App, order: ImportOrder, progress: Progress, is_ours: bool
 ) -> tuple[ImportSummary, str | None]:
     work = FolderImport(app.memory, app.files, app.decoder, _awaited(app))
-    async with _indexing(app, lock):
+    async with _indexing(app, is_ours):
         summary = await work.run(order.path, order.group, order.author, progress)
-    return summary, app.memory.model.notice if lock.held else None
+    return summary, app.memory.model.notice if is_ours else None
 
 
 async def _import_export(
@@ -143,14 +155,14 @@ async def _import_export(
     package: Package,
     sources: list[Source],
     progress: Progress,
-    lock: IndexerLock,
+    is_ours: bool,
 ) -> tuple[ImportSummary, str | None]:
     work = await _surveyed(chosen, app, order, package, sources)
     for platform, files in work.files.items():
         app.adapters[platform] = ImportedFirst(platform, package, files, MAX_BYTES)
-    async with _indexing(app, lock):
+    async with _indexing(app, is_ours):
         summary = await work.run(_awaited(app), progress)
-    return summary, app.memory.model.notice if lock.held else None
+    return summary, app.memory.model.notice if is_ours else None
 
 
 def _awaited(app: App) -> Callable[[], tuple[Task, ...]]:
@@ -162,9 +174,9 @@ def _awaited(app: App) -> Callable[[], tuple[Task, ...]]:
 
 
 @asynccontextmanager
-async def _indexing(app: App, lock: IndexerLock) -> AsyncIterator[None]:
+async def _indexing(app: App, is_ours: bool) -> AsyncIterator[None]:
     """With the indexer at work and the model on its way, unless another process does that."""
-    if not lock.held:
+    if not is_ours:
         yield
         return
     async with app.indexer().running():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
@@ -81,6 +82,16 @@ class Reminder(Protocol):
     async def remind(self, group: str, place: str, recall: Recall) -> None:
         """Show there, in the group's language, what is recalled for those who read it there. Where
         nothing can be shown now, nothing is recalled."""
+        ...
+
+
+class Elections(Protocol):
+    """Which of all processes of a memory does what only one may do. See `bot.elections.lead`."""
+
+    def leading(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Waits until this process is the one that does what goes by that name; while the block
+        runs no other is. When that can't be told any more, what runs in the block is cancelled,
+        and the block raises LeadershipLost."""
         ...
 
 
@@ -222,6 +233,13 @@ class PhotoStore(Protocol):
     async def totals(self) -> Totals:
         """What there is over all groups, for whoever watches over the bot."""
         ...
+
+    async def heed(self, wake: Callable[[], None]) -> None:
+        """From now on call `wake` whenever another process has added work, where any can. Once."""
+        ...
+
+    @property
+    def elections(self) -> Elections: ...
 
     @property
     def groups(self) -> GroupStore: ...

@@ -28,6 +28,7 @@ from bot.words import fold
 from storage.pg.answers import PgAnswers
 from storage.pg.backlog import PgBacklog
 from storage.pg.counters import grow, lock, shrink
+from storage.pg.election import PgElections
 from storage.pg.ending import end_jobs
 from storage.pg.fingerprints import looks_of, save_fingerprints
 from storage.pg.groups import PgGroups
@@ -97,6 +98,7 @@ class PostgresStore:
         self.thumbnails = PgThumbnails(self._pool)
         self.people = PgPeople(self._pool)
         self.stand_ins = PgStandIns(self._pool)
+        self.elections = PgElections(self._pool.connect)
 
     async def __aenter__(self) -> Self:
         await self._pool.open()
@@ -352,3 +354,6 @@ class PostgresStore:
             )
         photos, refused, groups = found
         return Totals(photos - refused, refused, groups)
+
+    async def heed(self, wake: Callable[[], None]) -> None:
+        self._listener.heed(wake)

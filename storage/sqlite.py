@@ -13,6 +13,7 @@ from typing import Self
 import aiosqlite
 
 from bot.candidates import Background, Candidates, Look, Meant
+from bot.elections import Alone
 from bot.errors import StoreError
 from bot.photos import (
     ALL,
@@ -87,6 +88,7 @@ class SqliteStore:
         self.thumbnails = SqliteThumbnails(self._db)
         self.people = SqlitePeople(self._db)
         self.stand_ins = SqliteStandIns(self._db)
+        self.elections = Alone()
         self._scrubber = Scrubber(self._db, ("texts_index", "replies_index"))
 
     async def __aenter__(self) -> Self:
@@ -390,6 +392,9 @@ class SqliteStore:
         assert found is not None
         photos, refused, groups = found
         return Totals(photos - refused, refused, groups)
+
+    async def heed(self, wake: Callable[[], None]) -> None:
+        """One process does all the work; of what an import adds beside it nobody tells."""
 
 
 async def _look_again(db: aiosqlite.Connection, photo: int) -> None:

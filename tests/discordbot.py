@@ -28,6 +28,7 @@ from bot.errors import StoreError
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
+from bot.sharing import Shards
 from storage.sqlite import SqliteStore
 from tests.pictures import photo
 from tests.standins.discord import Channel, DiscordStandin, Guild, Message
@@ -101,7 +102,11 @@ class Working:
 
 @asynccontextmanager
 async def working(
-    folder: Path, world: DiscordStandin, url: str, indexing: bool = False
+    folder: Path,
+    world: DiscordStandin,
+    url: str,
+    indexing: bool = False,
+    shards: Shards | None = None,
 ) -> AsyncIterator[Working]:
     """The bot, from start to stop. What it tells discord.py ends with it."""
     state = ModelState("starter", None, "There is none in this test.")
@@ -111,7 +116,7 @@ async def working(
         decoder = await stack.enter_async_context(Decoder())
         adapters: dict[str, DiscordChat] = {}
         memory = PhotoMemory(store, state, adapters, decoder)
-        settings = DiscordSettings(world.token, url)
+        settings = DiscordSettings(world.token, url, shards=shards)
         chat = await stack.enter_async_context(DiscordChat(memory, settings))
         adapters[chat.platform] = chat
         if indexing:

@@ -169,6 +169,13 @@ class BotProcess:
     said: list[str] = field(default_factory=list)
     """Lines of its log."""
 
+    async def says(self, words: str, timeout: float = 60) -> None:
+        """Wait until its log says it."""
+        try:
+            await until(lambda: any(words in line for line in self.said), timeout)
+        except TimeoutError:
+            raise AssertionError("".join(self.said)) from None
+
     async def kill(self) -> None:
         """End it as a power cut does: nothing can be tidied up any more."""
         self.process.kill()
@@ -176,13 +183,16 @@ class BotProcess:
 
 
 @asynccontextmanager
-async def bot_process(folder: Path, api: Api, **settings: str) -> AsyncIterator[BotProcess]:
+async def bot_process(
+    folder: Path, api: Api, *arguments: str, **settings: str
+) -> AsyncIterator[BotProcess]:
     """`python -m bot` as its owner starts it, with the starter model, until SIGTERM."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
+        *arguments,
         cwd=folder,
         env={
             **kept,

@@ -15,7 +15,8 @@ SOURCES = sorted(p for room in ("bot", "adapters", "storage") for p in (ROOT / r
 
 ONLY_IN = {
     "torch": {"bot/eager.py", "bot/towers.py", "bot/torchvision_nms.py"}
-    | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"},
+    | {"bot/starter/network.py", "bot/starter/train.py", "bot/starter/evaluate.py"}
+    | {"bot/starter/losses.py"},
     "open_clip": {"bot/eager.py", "bot/towers.py", "bot/starter/network.py"},
     "aiosqlite": {"storage/connection.py", "storage/sqlite.py", "storage/rows.py"}
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
@@ -32,10 +33,11 @@ ONLY_IN = {
     "tzlocal": {"bot/zones.py"},
     "prometheus_client": {"adapters/prometheus.py"},
     "structlog": {"bot/logs.py"},
-    "h11": {"adapters/monitoring.py"},
+    "h11": {"adapters/short_http.py"},
 }
 WIRING = {
     "bot/app.py",
+    "bot/bytes_between.py",
     "bot/pages.py",
     "bot/moving.py",
     "bot/relocation.py",
@@ -50,12 +52,14 @@ FROM_THE_CORE = {
     "bot.answers",
     "bot.backlog",
     "bot.candidates",
+    "bot.elections",
     "bot.errors",
     "bot.ports",
     "bot.memory",
     "bot.words",
     "bot.decoder",
     "bot.settings",
+    "bot.sharing",
     "bot.starter",
     "bot.stats",
     "bot.zones",

@@ -196,7 +196,7 @@ async def test_they_answer_alike(twins: Twins, seed: int) -> None:
                     background=background if turn % 3 else None,
                 )
             )
-        alike(*found, twins, CLOSE if len(vectors) < 2 else 20 * CLOSE)
+        alike(found[0], found[1], twins, CLOSE if len(vectors) < 2 else 20 * CLOSE)
 
 
 async def test_all_else_is_alike_too(twins: Twins) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlglot
+from pgvector.asyncpg import register_vector
 from sqlglot import exp
 
 from bot.answers import Hit, Signal
@@ -126,10 +127,9 @@ async def test_no_statement_lacks_the_group(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: set[str] = set()
-    register = pool.register_vector
 
     async def watched(db: Any) -> None:
-        await register(db)
+        await register_vector(db)
         db.add_query_logger(lambda record: asked.add(record.query))
 
     monkeypatch.setattr(pool, "register_vector", watched)

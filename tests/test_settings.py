@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import SettingsError
 from bot.settings import KEYS, Settings, from_mapping, is_loopback, load, read_env_file
+from bot.sharing import is_global
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,12 +48,94 @@ def test_all_data_lies_beside_the_database() -> None:
         ({"WEB_PASSWORD": "x", "OWNER_PASSWORD": "x"}, "OWNER_PASSWORD is the same"),
         ({"OWNER_ID_DISCORD": "@ann"}, "OWNER_ID_DISCORD='@ann'.*a number"),
         ({"OWNER_ID_TELEGRAM": "-12"}, "OWNER_ID_TELEGRAM"),
+        ({"DATABASE_URL": "postgresql://a:canary@b"}, r"no database is named.*%40"),
+        ({"DATABASE_URL": "postgresql://a:can#ary@b/c"}, r"DATABASE_URL: .*%23"),
+        ({"DATABASE_URL": "postgres://a:canary/x@b:5432/c"}, r"DATABASE_URL: this can't be read"),
+        ({"DISCORD_SHARDS": "0-8/8"}, r"DISCORD_SHARDS='0-8/8'.*e\.g\. 0-3/8"),
+        ({"DISCORD_SHARDS": "3-2/8"}, "DISCORD_SHARDS"),
+        ({"DISCORD_SHARDS": "all"}, "DISCORD_SHARDS"),
+        ({"DISCORD_SHARDS": "0-3/8"}, r"DISCORD_SHARDS=0-3/8 .*DATABASE_URL=postgresql://"),
+        ({"GATEWAY_LISTEN": "127.0.0.1:9465"}, "GATEWAY_SECRET: .*16 characters"),
+        ({"GATEWAY_URL": "http://a:1", "GATEWAY_SECRET": "canary"}, "GATEWAY_SECRET: .*16"),
+        ({"GATEWAY_LISTEN": "9465"}, "GATEWAY_LISTEN='9465'"),
+        ({"GATEWAY_LISTEN": "8.8.8.8:1", "GATEWAY_SECRET": "x" * 16}, "reached from the Internet"),
+        ({"GATEWAY_LISTEN": "[::ffff:8.8.8.8]:1", "GATEWAY_SECRET": "x" * 16}, "the Internet"),
+        ({"GATEWAY_URL": "http://8.8.8.8:1", "GATEWAY_SECRET": "x" * 16}, "unencrypted"),
+        ({"GATEWAY_URL": "http://a:b@c:1", "GATEWAY_SECRET": "x" * 16}, r"GATEWAY_URL: .*e\.g\."),
+        ({"GATEWAY_URL": "ftp://c:1", "GATEWAY_SECRET": "x" * 16}, "GATEWAY_URL"),
+        ({"GATEWAY_URL": "http://c:1/path", "GATEWAY_SECRET": "x" * 16}, "GATEWAY_URL"),
     ],
 )
 def test_what_cannot_be_is_one_line(values: dict[str, str], words: str) -> None:
     with pytest.raises(SettingsError, match=words) as error:
         from_mapping(values)
     assert "\n" not in str(error.value)
+    assert "can" + "ary" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "secret"),
+    [
+        ("postgres://ann:canary%40word@db:5433/box", "db:5433/box", "canary@word"),
+        ("postgresql://ann:canary%40word@db:5433/box", "db:5433/box", "canary%40word"),
+        ("postgresql://db/box?user=ann&password=canary%2Fword", "db/box", "canary/word"),
+        ("postgresql:///box?host=db", "db/box", ""),
+        ("postgresql://ann@/box", "localhost/box", ""),
+    ],
+)
+def test_a_memory_in_postgres(url: str, place: str, secret: str) -> None:
+    chosen = from_mapping({"DATABASE_URL": url, "DATA_FOLDER": "/srv/box"})
+    assert chosen.on_postgres
+    assert chosen.database_url == url.replace("postgres://", "postgresql://")
+    assert chosen.place == place
+    assert secret in chosen.secrets or not secret
+    assert "canary" not in repr(chosen)
+    assert chosen.data_folder == Path("/srv/box")
+    assert chosen.chat_path == Path("/srv/box/web/chat.db")
+    with pytest.raises(SettingsError, match="not in a file but in PostgreSQL") as error:
+        _ = chosen.database_path
+    assert "canary" not in str(error.value)
+
+
+def test_what_processes_share() -> None:
+    chosen = from_mapping(
+        {
+            "DATABASE_URL": "postgresql://db/box",
+            "DISCORD_SHARDS": "2-3/8",
+            "GATEWAY_LISTEN": "0.0.0.0:9465",
+            "GATEWAY_URL": "http://10.0.0.5:9465/, https://gateway.example",
+            "GATEWAY_SECRET": "canary-0123456789",
+        }
+    )
+    assert chosen.discord_shards is not None
+    assert (chosen.discord_shards.ids, chosen.discord_shards.count) == ([2, 3], 8)
+    assert chosen.gateway_listen == ("0.0.0.0", 9465), "of a container; see originals_server"
+    assert chosen.gateway_urls == ("http://10.0.0.5:9465", "https://gateway.example")
+    assert "canary-0123456789" in chosen.secrets
+    assert "canary" not in repr(chosen)
+    one = from_mapping({"DISCORD_SHARDS": "0/1"}).discord_shards
+    assert one is not None
+    assert one.all
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("100.64.0.1", False),
+        ("169.254.1.1", False),
+        ("fd00::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:192.168.1.1", False),
+        ("gateway", False),
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("::ffff:8.8.8.8", True),
+    ],
+)
+def test_addresses_of_the_internet(host: str, expected: bool) -> None:
+    assert is_global(host) is expected
 
 
 def test_open_to_the_network_with_a_password() -> None:

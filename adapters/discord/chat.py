@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -41,11 +41,13 @@ from adapters.discord.token import (
 from adapters.discord.translations import Translations
 from adapters.sight import Sight
 from adapters.trouble import Trouble
+from bot.elections import lead
 from bot.errors import FetchFailed, TokenRefused
 from bot.language import to_say
 from bot.memory import PhotoMemory
 from bot.photos import Group, PhotoRef, StoredPhoto
 from bot.ports import Recall
+from bot.sharing import Shards
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class DiscordSettings:
     token: str
     api_url: str
     grace_days: int = 7
+    shards: Shards | None = None
+    """Those of this process; None: all."""
 
 
 class DiscordChat:
@@ -73,10 +77,16 @@ class DiscordChat:
         self._chosen = chosen
         self._trouble = Trouble("Discord")
         self._session: Session | None = None
+        self._files: Files | None = None
+        self._stands_by = False
+        """Another process takes part; this one would take over."""
 
     @property
     def up(self) -> bool:
-        """Whether events come in. A cut that is mended at once doesn't count."""
+        """Whether events come in, here or where this process would take over from. A cut that is
+        mended at once doesn't count."""
+        if self._stands_by or self._files is not None:
+            return not self._trouble.told
         return self._session is not None and self._session.hears and not self._trouble.told
 
     async def __aenter__(self) -> Self:
@@ -88,9 +98,10 @@ class DiscordChat:
 
     async def fetch(self, ref: PhotoRef) -> bytes:
         """The photo's bytes, in a rendition large enough to look at. Raises FetchFailed."""
-        if self._session is None:
+        files = self._files if self._session is None else self._session.files
+        if files is None:
             raise FetchFailed(to_say("Discord can't be reached yet"))
-        return await self._session.files.fetch(ref)
+        return await files.fetch(ref)
 
     async def sights(self, user: int) -> list[Sight]:
         """See LiveChat."""
@@ -106,17 +117,51 @@ class DiscordChat:
             await self._session.remind(group, place, recall)
 
     async def serve(self) -> None:
-        """Take part in guilds until cancelled. Raises TokenRefused."""
+        """Take part in guilds until cancelled, once no other process serves the same shards. Raises
+        TokenRefused."""
+        shards = self._chosen.shards
+        what = "Discord" if shards is None else f"Discord {shards}"
+        with self._spoken_of_in_one_line():
+            self._stands_by = True
+            try:
+                await lead(self._memory.elections, what, self._take_part_for_ever)
+            finally:
+                self._stands_by = False
+
+    async def assist(self) -> None:
+        """(see LiveChat)"""
+        with self._spoken_of_in_one_line():
+            client = await self._login()
+            downloader = Downloader()
+            sees = client.intents.message_content
+            self._files = Files(client, self._chosen.api_url, sees, downloader.get)
+            self._trouble.over()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._files = None
+                await downloader.close()
+                await _close(client)
+
+    @contextlib.contextmanager
+    def _spoken_of_in_one_line(self) -> Iterator[None]:
         speak_to(self._chosen.api_url)
         quiet = OneLine(self._trouble)
         for name in LIBRARY:
             logging.getLogger(name).addFilter(quiet)
         try:
-            while True:
-                await self._take_part()
+            yield
         finally:
             for name in LIBRARY:
                 logging.getLogger(name).removeFilter(quiet)
+
+    async def _take_part_for_ever(self) -> None:
+        self._stands_by = False
+        try:
+            while True:
+                await self._take_part()
+        finally:
+            self._stands_by = True
 
     async def _take_part(self) -> None:
         """From a login until the connection is lost for good; cuts are mended by the library."""
@@ -149,7 +194,7 @@ class DiscordChat:
         """A client that Discord knows, with the intents that its owner has switched on."""
         sees = True
         while True:
-            client = Client(sees, self._trouble)
+            client = Client(sees, self._trouble, self._chosen.shards)
             try:
                 await client.login(self._chosen.token)
             except discord.LoginFailure:
@@ -159,6 +204,9 @@ class DiscordChat:
                 await client.close()
                 await self._trouble.pause(reason(error))
                 continue
+            except asyncio.CancelledError:
+                await client.close()
+                raise
             if sees == sees_content(client):
                 return client
             await client.close()

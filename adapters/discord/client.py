@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import discord
 from discord import Interaction, Message, app_commands
@@ -13,6 +13,7 @@ from adapters.discord.commands import Tree
 from adapters.discord.files import REACH, reason
 from adapters.trouble import Trouble
 from bot.language_choice import LanguageChoice
+from bot.sharing import Shards
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +55,26 @@ class Listener(Protocol):
     async def pressed(self, interaction: Interaction) -> None: ...
 
 
+class Part(TypedDict, total=False):
+    """What of Discord a client asks for, if not all."""
+
+    shard_ids: list[int]
+    shard_count: int
+
+
 class Client(discord.AutoShardedClient):
     """Hands on what Discord tells. It keeps no messages and no members."""
 
-    def __init__(self, sees_content: bool, trouble: Trouble) -> None:
+    def __init__(self, sees_content: bool, trouble: Trouble, shards: Shards | None = None) -> None:
+        """`shards`: those of this process; None: all."""
         intents = discord.Intents.none()
         intents.guilds = intents.guild_messages = True
         intents.message_content = sees_content
+        part: Part = {}
+        if shards is not None:
+            part = {"shard_ids": shards.ids, "shard_count": shards.count}
         super().__init__(
+            **part,
             intents=intents,
             max_messages=None,
             chunk_guilds_at_startup=False,

@@ -86,7 +86,8 @@ class Guilds:
     async def look_around(self, shard: int, told: set[int]) -> None:
         """Notice removals of which nobody told, while there was no session. Raises StoreError.
 
-        Only once a shard has told of its guilds. Guilds with an outage are listed too; those that
+        Only once a shard has told of its guilds, and of them only: others may be served by another
+        process. Guilds with an outage are listed too; those that
         an earlier session knew stay in the cache, as if they were there.
         """
         for group in await self._groups.present(PREFIX):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from telegram import (
     BotCommand,
@@ -39,11 +39,15 @@ from adapters.telegram.token import NOT_KNOWN
 from adapters.telegram.updates import Updates
 from adapters.trouble import Trouble
 from bot.answers import Hit
+from bot.elections import lead
 from bot.errors import FetchFailed, ShoeboxError, TokenRefused
 from bot.language import language, languages, say, to_say
 from bot.memory import PhotoMemory
 from bot.photos import PhotoRef, StoredPhoto
 from bot.ports import Recall
+
+if TYPE_CHECKING:
+    from adapters.telegram.webhook import Webhook
 
 log = logging.getLogger(__name__)
 
@@ -87,12 +91,14 @@ class TelegramChat:
         self._connected = False
         self._trouble = Trouble(NAME)
         self._serving = False
+        self._leads = False
+        """Of all processes it is this one that does what only one may do."""
         self._asked_with: deque[str] = deque(maxlen=ALBUMS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def up(self) -> bool:
-        """Whether updates come in and can be kept."""
+        """Whether updates come in and can be kept, here or where this process would take over."""
         return self._serving and not self._trouble.told
 
     async def __aenter__(self) -> Self:
@@ -125,45 +131,76 @@ class TelegramChat:
         return self._connected and await self._answers.is_there(Hit(1, photo, 1.0, ()))
 
     async def remind(self, group: str, place: str, recall: Recall) -> None:
-        """(see Reminder)"""
-        if self._connected:
+        """(see Reminder) Every process could say it; one does."""
+        if self._leads:
             await self._memories.remind(group, place, recall)
 
     async def serve(self) -> None:
-        """Take part in groups until cancelled. Raises TokenRefused, SettingsError."""
+        """Take part in groups until cancelled. Raises TokenRefused, SettingsError.
+
+        Only one process asks Telegram for updates; calls come to any of them.
+        """
         await self._connect()
-        rounds = asyncio.create_task(self._groups.rounds())
         updates = Updates(self._bot, self._take, self._trouble)
         self._serving = True
         try:
             if self._chosen.webhook_url:
                 from adapters.telegram.webhook import Webhook
 
-                await Webhook(
+                webhook = Webhook(
                     self._bot, updates, self._chosen.webhook_url, self._chosen.webhook_listen
-                ).serve()
+                )
+                await self._serve_calls(webhook)
             else:
-                await updates.poll()
+                await self._lead(updates.poll)
         finally:
             self._serving = False
-            rounds.cancel()
-            await asyncio.gather(rounds, return_exceptions=True)
+
+    async def assist(self) -> None:
+        """(see LiveChat)"""
+        await self._until_it_works(self._bot.initialize)
+        self._connected = self._serving = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._connected = self._serving = False
+
+    async def _serve_calls(self, webhook: Webhook) -> None:
+        """Raises SettingsError, TokenRefused."""
+        tasks = {
+            asyncio.create_task(webhook.serve()),
+            asyncio.create_task(self._lead(webhook.keep)),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _lead(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Whenever this process is the one for it, do `work` and what else one is enough for."""
+
+        async def all_of_it() -> None:
+            await self._until_it_works(self._offer_commands)
+            if not self._chosen.webhook_url:
+                await self._until_it_works(self._bot.delete_webhook)
+            rounds = asyncio.create_task(self._groups.rounds())
+            self._leads = True
+            try:
+                await work()
+            finally:
+                self._leads = False
+                rounds.cancel()
+                await asyncio.gather(rounds, return_exceptions=True)
+
+        await lead(self._memory.elections, NAME, all_of_it)
 
     async def _connect(self) -> None:
-        """Find out who we are and tell Telegram what we understand; until it works."""
-        trouble = self._trouble
-        while True:
-            try:
-                await self._bot.initialize()
-                await self._offer_commands()
-                if not self._chosen.webhook_url:
-                    await self._bot.delete_webhook()
-                break
-            except InvalidToken:
-                raise TokenRefused(f"TELEGRAM_TOKEN: {NOT_KNOWN}") from None
-            except TelegramError as error:
-                await trouble.pause(reason(error, self._bot.token))
-        trouble.over()
+        """Find out who we are; until it works."""
+        await self._until_it_works(self._bot.initialize)
         me = self._bot.bot
         self._commands = Commands(
             self._memory, self._answers, self._members, self._groups, self._bot.username
@@ -181,6 +218,18 @@ class TelegramChat:
             )
         if self._chosen.inline and not me.supports_inline_queries:
             log.warning("TELEGRAM_INLINE is on: send /setinline to @BotFather too")
+
+    async def _until_it_works(self, request: Callable[[], Awaitable[object]]) -> None:
+        """Raises TokenRefused."""
+        while True:
+            try:
+                await request()
+                break
+            except InvalidToken:
+                raise TokenRefused(f"TELEGRAM_TOKEN: {NOT_KNOWN}") from None
+            except TelegramError as error:
+                await self._trouble.pause(reason(error, self._bot.token))
+        self._trouble.over()
 
     async def _offer_commands(self) -> None:
         """As Telegram shows them while people type: to everybody in the usual language, and to

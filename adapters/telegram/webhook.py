@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import hmac
 import json
 import logging
-import secrets
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -31,7 +31,11 @@ SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
 
 
 class Webhook:
-    """A web server for Telegram alone. A call is answered once its update was taken in."""
+    """A web server for Telegram alone. A call is answered once its update was taken in.
+
+    Several processes may serve the same webhook behind one address. So nobody who stops deletes it,
+    and what Telegram shows to prove itself follows from what all of them know.
+    """
 
     def __init__(
         self, bot: TelegramBot, updates: Updates, url: str, listen: tuple[str, int]
@@ -41,8 +45,10 @@ class Webhook:
         self._updates = updates
         self._url = url
         self._listen = listen
-        self._secret = secrets.token_urlsafe(32)
+        self._secret = secret_of(bot.token, url)
         self._turn = asyncio.Lock()
+        self._open = asyncio.Event()
+        """Calls are answered here."""
 
     async def serve(self) -> None:
         """Until cancelled. Raises SettingsError when the port can't be had."""
@@ -70,7 +76,8 @@ class Webhook:
                     )
                 await asyncio.sleep(0.02)
             log.info("Telegram: waiting for calls at %s:%d", host, port)
-            await self._keep()
+            self._open.set()
+            await asyncio.shield(serving)
         finally:
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
@@ -98,8 +105,10 @@ class Webhook:
                 return Response(status_code=503)  # it calls again
         return Response()
 
-    async def _keep(self) -> None:
-        """Set the webhook, and now and then look whether Telegram reaches it."""
+    async def keep(self) -> None:
+        """Set the webhook, and now and then look whether Telegram reaches it, until cancelled. One
+        process is enough for that."""
+        await self._open.wait()
         trouble = self._updates.trouble
         is_set = False
         told = None
@@ -123,6 +132,12 @@ class Webhook:
                 await trouble.pause(reason(error, self._bot.token))
                 continue
             await asyncio.sleep(CHECK_SECONDS)
+
+
+def secret_of(token: str, url: str) -> str:
+    """What calls show that come from Telegram: the same in all processes, and told to nobody else.
+    The token can't be worked out from it."""
+    return hmac.new(token.encode(), f"webhook {url}".encode(), hashlib.sha256).hexdigest()
 
 
 class _Server(uvicorn.Server):

@@ -178,38 +178,36 @@ class PgGroups:
     async def status(
         self, group: str | None = None, audience: Audience = EVERYONE
     ) -> list[GroupStatus]:
-        seen, channels = seen_by(audience)
-        only, photos_only, unseen_only = " /* every group */", "", ""
-        number: tuple[int | None, ...] = ()
+        seen, values = seen_by(audience)
+        only, of_photos, of_unseen = " /* every group */", "", ""
         async with self._pool.snapshot() as db:
-            if group is not None:  # it is named in each part
-                number = (await number_of_group(db, group),)
-                only, photos_only, unseen_only = (
-                    " WHERE groups.id = ?",
-                    " AND photos.group_id = ?",
-                    " AND unseen.group_id = ?",
-                )
+            if group is not None:
+                number = await number_of_group(db, group)
+                if number is None:
+                    return []
+                only = f" WHERE groups.id = {number}"
+                of_photos = f" AND photos.group_id = {number}"
+                of_unseen = f" AND unseen.group_id = {number}"
             counts = await rows(
                 db,
                 "SELECT groups.id, groups.key, groups.name, count(photos.id),"
                 " count(embed.photo_id), count(read.photo_id), count(renew.photo_id),"
                 " count(unseen.photo_id) FROM groups"
                 f" LEFT JOIN (SELECT photos.* FROM photos JOIN posts ON {ON_POST}"
-                f" WHERE refused IS NULL{seen}{photos_only}) AS photos"
-                " ON photos.group_id = groups.id"
+                f" WHERE refused IS NULL{seen}{of_photos}) AS photos ON photos.group_id = groups.id"
                 f" {_waiting('embed')} {_waiting('read')} {_waiting('renew')}"
                 " LEFT JOIN (SELECT DISTINCT unseen.group_id, unseen.photo_id FROM unseen"
                 " JOIN models ON models.id = unseen.model_id WHERE role <> 'retired'"
-                f"{unseen_only}) AS unseen ON {of_photo('unseen')}"
+                f"{of_unseen}) AS unseen ON {of_photo('unseen')}"
                 f"{only} GROUP BY groups.id ORDER BY groups.name, groups.key",
-                (*channels, *number * 3),
+                values,
             )
             refused = await rows(
                 db,
                 "SELECT photos.group_id, photos.id, photos.name, refused FROM photos"
                 f" JOIN posts ON {ON_POST} JOIN groups ON groups.id = photos.group_id"
-                f" AND refused IS NOT NULL{seen}{only} ORDER BY photos.id",
-                (*channels, *number),
+                f" AND refused IS NOT NULL{seen}{of_photos}{only} ORDER BY photos.id",
+                values,
             )
         reasons: dict[int, list[Refusal]] = {}
         for group_id, photo, name, reason in refused:
