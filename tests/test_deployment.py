@@ -237,8 +237,9 @@ def test_the_big_set_up_is_one_gateway_and_two_encoders_on_one_memory() -> None:
     assert services["encoder"]["deploy"]["replicas"] == 2
     assert gateway.database_url == encoder.database_url
     assert (gateway.discord_token, gateway.telegram_token) == ("d", "t")
-    assert not encoder.secrets[0], "who opens strangers' files has no tokens"
-    assert set(filter(None, encoder.secrets)) == {*SECRETS.values()}
+    assert set(filter(None, encoder.secrets)) == {*SECRETS.values()}, (
+        "who opens strangers' files has no tokens and no passwords of pages"
+    )
     assert gateway.data_folder == Path("/data")
     assert gateway.models_folder == encoder.models_folder == Path("/data/models")
 

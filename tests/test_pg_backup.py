@@ -45,7 +45,7 @@ async def ran(command: str, url: str) -> None:
     given = Path(source).read_bytes() if source else b""
 
     def run() -> subprocess.CompletedProcess[bytes]:
-        words = [client(program), *arguments]
+        words: list[str | Path] = [client(program), *arguments]
         return subprocess.run(words, env=environment, input=given, capture_output=True)
 
     done = await asyncio.to_thread(run)
