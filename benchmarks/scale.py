@@ -403,7 +403,8 @@ async def measure(options: argparse.Namespace, work: Path) -> Report:
                 report.sizes.append(await search(server, work, photos, options.seed))
         if "mixed" in options.parts:
             seconds = 5.0 if options.quick else MIXED_SECONDS
-            report.mixed = await mixed(server, *options.groups, seconds, options.seed)
+            groups, each = options.groups
+            report.mixed = await mixed(server, groups, each, seconds, options.seed)
             print(report.mixed, flush=True)
     report.seconds = time.perf_counter() - start
     return report
