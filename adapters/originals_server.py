@@ -57,16 +57,18 @@ class OriginalsServer:
 
     async def __aenter__(self) -> Self:
         """Raises SettingsError when the port can't be had, or is the Internet's."""
-        where = f"GATEWAY_LISTEN={self._host}:{self._port}"
+        host, port = self._host, self._port
         try:
-            places = await self._server.listen(self._host, self._port)
+            places = await self._server.listen(host, port)
         except OSError as error:
-            raise SettingsError(f"{where} can't be had: {error.strerror or error}") from None
-        if found := [host for host, _ in places if is_global(host)]:
+            raise SettingsError(
+                f"GATEWAY_LISTEN={host}:{port} can't be had: {error.strerror or error}"
+            ) from None
+        if found := [each for each, _ in places if is_global(each)]:
             await self._server.close()
             raise SettingsError(
-                f"{where} is {found[0]}, which is reached from the Internet: write an address in "
-                "the private network"
+                f"GATEWAY_LISTEN={host}:{port}: {found[0]} is reached from the Internet; write an "
+                "address in the private network"
             )
         self.port = places[0][1]
         log.info("encoders get photos at %s:%d", self._host, self.port)

@@ -25,10 +25,6 @@ AWAY_SECONDS = 30.0
 PAUSE_SECONDS = 1.0
 ON_A_DISK = ("file", "export")
 """Platforms of which one gateway may have what another lacks."""
-REFUSED = (
-    "a gateway does not know this process: GATEWAY_SECRET must be the same there, and the clocks "
-    "within half a minute"
-)
 
 
 class _Away(FetchFailed):
@@ -94,11 +90,19 @@ class Gateways:
                 status, headers, body = await self._exchange(f"{url}{PATH}", asked, question)
         except (httpx2.HTTPError, OSError, TimeoutError) as error:
             self._put_last(url)
-            raise _Away(self._trouble(url, f"can't be reached ({type(error).__name__})")) from None
+            kind = type(error).__name__
+            line = f"the gateway {url} can't be reached ({kind})"
+            self._tell(url, line)
+            raise _Away(line) from None
         wait = headers.get(WAIT, "")
         if not self._voucher.is_answered(asked, status, wait, body, headers.get(SIGNATURE, "")):
             self._put_last(url)
-            raise FetchFailed(self._trouble(url, f"answers with {status}: {REFUSED}"))
+            line = (
+                f"the gateway {url} answers with {status}: GATEWAY_SECRET must be the same there, "
+                "and the clocks within half a minute"
+            )
+            self._tell(url, line)
+            raise FetchFailed(line)
         self._told.discard(url)
         if status == 200:
             return body
@@ -124,9 +128,8 @@ class Gateways:
             self._urls.remove(url)
             self._urls.append(url)
 
-    def _trouble(self, url: str, what: str) -> str:
-        """Told once, until it works again."""
+    def _tell(self, url: str, line: str) -> None:
+        """Once, until it works again."""
         if url not in self._told:
             self._told.add(url)
-            log.warning("the gateway %s %s", url, what)
-        return f"the gateway {url} {what}"
+            log.warning("%s", line)

@@ -28,6 +28,7 @@ PARTS = {
 OTHERS = {
     "relevance": "Are the answers right? (`python -m benchmarks.relevance`)",
     "duplicates": "Are copies known as such? (`python -m benchmarks.duplicates`)",
+    "scale": "What do PostgreSQL and several processes bring? (`python -m benchmarks.scale`)",
 }
 """Measured by commands of their own."""
 LARGE = ("search", "growth")
@@ -69,7 +70,7 @@ def readme(pages: Mapping[str, str], minutes: float, failed: Sequence[str]) -> s
             machine("torch", "open_clip_torch", "onnxruntime", "numpy"),
             "",
             *sections,
-            "## About answers",
+            "## Measured by commands of their own",
             "",
             *(f"- [{question}]({name}.md)" for name, question in OTHERS.items()),
             "",

@@ -425,7 +425,7 @@ async def _check_database(chosen: Settings) -> Check:
 def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
     """Copy the memory to a file, and the web chat's log, if there is one, beside it, while a bot
     may be running. Raises StoreError, SettingsError."""
-    _is_a_file(chosen, "pg_dump copies it")
+    _is_a_file(chosen)
     chat = to.with_name(to.name + CHAT)
     if not overwrite and chat.exists():  # no copy without the other
         raise StoreError(f"{chat} exists already: choose another name, or say --overwrite")
@@ -435,10 +435,11 @@ def backup(chosen: Settings, to: Path, overwrite: bool) -> list[Backup]:
     return made
 
 
-def _is_a_file(chosen: Settings, else_: str) -> None:
+def _is_a_file(chosen: Settings) -> None:
     if chosen.on_postgres:
         raise SettingsError(
-            f"the memory is in PostgreSQL at {chosen.place}: {else_} (docs/scaling.md)"
+            f"the memory is in PostgreSQL at {chosen.place}: pg_dump copies it, and pg_restore "
+            "brings a copy back (docs/scaling.md)"
         )
 
 
@@ -451,7 +452,7 @@ def not_backed_up(chosen: Settings) -> Path | None:
 def restore(chosen: Settings, backup: Path) -> list[tuple[Backup, Path | None]]:
     """Bring back what `backup` has copied; what it was, and where the old file lies now. Raises
     StoreError, also while a bot runs on this database; SettingsError."""
-    _is_a_file(chosen, "pg_restore brings a copy back")
+    _is_a_file(chosen)
     with IndexerLock(chosen.database_path) as lock:
         if not lock.held:
             raise _taken(chosen, lock)

@@ -120,7 +120,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        return (
+        known = (
             self.discord_token,
             self.telegram_token,
             self.web_password,
@@ -128,6 +128,7 @@ class Settings:
             self.gateway_secret,
             *database_url.passwords(self.database_url),
         )
+        return tuple(filter(None, known))
 
     @property
     def on_postgres(self) -> bool:

@@ -14,8 +14,8 @@ GUIDES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 EVERYTHING = (*GUIDES, *sorted((ROOT / "docs").glob("*/*.md")), *sorted(ROOT.glob("[AS]*.md")))
 
 _FENCE = re.compile(r"^ *```")
-_DATA = re.compile(r"[\w-]+:( \||)$")
-"""How a block begins that shows a file (YAML), and no commands."""
+_DATA = re.compile(r"[\w-]+:( \||)$|-- |\w+ ?= ?")
+"""How a block begins that shows a file (YAML, SQL, .env) or a formula, and no commands."""
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+?) *$", re.MULTILINE)

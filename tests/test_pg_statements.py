@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import numpy as np
 import pytest
 import sqlglot
@@ -18,6 +19,7 @@ from bot.candidates import Meant
 from bot.photos import ALL, EVERYONE, Audience, Model, Only, PhotoRef, Post, Task
 from storage.pg import pool
 from storage.postgres import PostgresStore
+from tests.documents import ROOT
 from tests.test_both_stores import GROUPS, MODEL, a_background, unit
 
 OTHER = Model("other", "cd34", MODEL.dimension)
@@ -140,6 +142,77 @@ async def test_no_statement_lacks_the_group(
     assert len(ours) > 80, "most of what a memory says was said"
     wrong = {sql: missing(sql) for sql in ours if EVERY not in sql}
     assert not {sql: tables for sql, tables in wrong.items() if tables}
+
+
+# --- what docs/scaling.md says of Citus
+
+CITUS = """
+CREATE FUNCTION create_reference_table(tab regclass) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION create_distributed_table(tab regclass, col text, colocate_with text)
+    RETURNS void LANGUAGE sql AS '';
+"""
+"""It is not here: of its two functions only that their tables exist is checked."""
+
+
+def said_of_citus() -> str:
+    """The statements, as they stand there."""
+    page = (ROOT / "docs/scaling.md").read_text("utf-8")
+    (sql,) = re.findall(r"^```sql\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    return str(sql)
+
+
+async def test_citus_is_told_of_each_table_once(postgres_url: str) -> None:
+    """Divided by group is what has the group in its key."""
+    db = await asyncpg.connect(postgres_url)
+    try:
+        found = await db.fetch(
+            "SELECT relname, EXISTS (SELECT 1 FROM pg_index JOIN pg_attribute"
+            " ON attrelid = pg_class.oid AND attnum = ANY(indkey) WHERE indrelid = pg_class.oid"
+            " AND indisprimary AND attname = 'group_id' AND attnotnull) FROM pg_class"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+            " AND NOT relispartition"
+        )
+    finally:
+        await db.close()
+    tables = {str(name): bool(of_groups) for name, of_groups in found}
+    assert tables.pop("schema_version") is False, "it stays where it is, and the page says so"
+    whole = re.findall(r"create_reference_table\('(\w+)'\)", said_of_citus())
+    divided = re.findall(r"create_distributed_table\('(\w+)', 'group_id'", said_of_citus())
+    assert sorted(whole + divided) == sorted(tables)
+    assert set(divided) == {name for name, of_groups in tables.items() if of_groups} == OF_GROUPS
+
+
+async def test_the_statements_for_citus_are_sql_and_leave_a_memory(postgres_url: str) -> None:
+    db = await asyncpg.connect(postgres_url)
+    try:
+        await db.execute(CITUS + said_of_citus())
+        ties = await db.fetch(
+            "SELECT conrelid::regclass::text, confrelid::regclass::text, confupdtype::text,"
+            " (SELECT array_agg(attname::text) FROM pg_attribute"
+            " WHERE attrelid = conrelid AND attnum = ANY(conkey))"
+            " FROM pg_constraint WHERE contype = 'f'"
+        )
+        kinds = await db.fetch(
+            "SELECT relname, atttypid::regtype::text FROM pg_attribute"
+            " JOIN pg_class ON pg_class.oid = attrelid WHERE attidentity <> '' AND relkind = 'r'"
+        )
+    finally:
+        await db.close()
+    assert ("vectors", "photos") in {(each[0], each[1]) for each in ties}
+    for table, referred, on_update, columns in ties:
+        assert on_update == "a", f"{table}: Citus refuses to change what it distributes by"
+        assert referred not in OF_GROUPS or (table in OF_GROUPS and "group_id" in columns)
+    assert {kind for _, kind in kinds} == {"bigint"}
+    now, random_ = datetime.now(UTC), np.random.default_rng(5)
+    async with PostgresStore(postgres_url) as store:
+        await store.models.answer(MODEL)
+        (photo,) = (await store.remember(a_post(1, now))).added
+        vector = unit(random_)
+        await store.save_vectors(MODEL, [photo], vector[None])
+        found = await store.search([GROUPS[1]], EVERYONE, ["cake"], [vector], MODEL, 3)
+        assert found.total == 1
+        await store.groups.erase(GROUPS[1])
+        assert (await store.totals()).photos == 0
 
 
 async def use_everything(store: PostgresStore) -> None:

@@ -191,7 +191,20 @@ def test_a_drawing_is_always_the_same(painter: Painter) -> None:
     assert first.tobytes() != painter.draw(compose(Random(4), painter.has, 2), 96).tobytes()
 
 
-SMALL = ["--steps", "4", "--batch", "6", "--every", "2", "--measured", "30", "--families", "noto"]
+SMALL = [
+    "--steps",
+    "2",
+    "--finish",
+    "2",
+    "--batch",
+    "6",
+    "--every",
+    "2",
+    "--measured",
+    "30",
+    "--families",
+    "noto",
+]
 ALONE = ["--workers", "0"]
 
 

@@ -15,7 +15,7 @@ class Plan:
 
     seed: int = 7
     steps: int = 3300
-    finish: int = 800
+    finish: int = 700
     batch: int = 480
     early_side: int = 64
     early_share: float = 0.75

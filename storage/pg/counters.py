@@ -30,7 +30,12 @@ async def grow(db: Connection, group: int) -> int:
 
 
 async def shrink(db: Connection, groups: Collection[int]) -> None:
-    """Searches find less in these groups, or other things, from now on."""
+    """Searches find less in these groups, or other things, from now on. Whoever locks several
+    does so in this order."""
     await run(
-        db, "UPDATE counters SET shrunk = shrunk + 1 WHERE group_id = ANY(?)", (list(groups),)
+        db,
+        "UPDATE counters SET shrunk = shrunk + 1 FROM (SELECT group_id FROM counters"
+        " WHERE group_id = ANY(?) ORDER BY group_id FOR UPDATE) AS held"
+        " WHERE counters.group_id = held.group_id",
+        (list(groups),),
     )
