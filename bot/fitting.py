@@ -34,8 +34,8 @@ from dataclasses import dataclass
 from bot.candidates import Candidate, Candidates
 from bot.photos import Calibration
 
-HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, FAMILIARITY = 1.31, 4.11, 0.92, -0.15, 1.15, 0.61
-THRESHOLD = 2.5
+HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, FAMILIARITY = 2.06, 20.47, 0.99, -0.11, 1.51, -0.98
+THRESHOLD = 0.8
 """Chosen where few questions of drawn groups, captions and all, get a wrong answer; more than
 what meaning alone needs (1.2), since any of the photos, and its words, may pass it."""
 ALONE = 10

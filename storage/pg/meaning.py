@@ -23,6 +23,7 @@ from storage.pg.near import (
 )
 from storage.pg.rows import Connection
 from storage.pg.scope import Scope
+from storage.pg.sizes import Sizes
 from storage.scan import joining, largest, sample
 
 
@@ -38,6 +39,7 @@ class Asked:
     kind: Kind
     indexed: frozenset[int]
     """Groups that an index finds the nearest of."""
+    sizes: Sizes
 
 
 async def by_meaning(
@@ -107,7 +109,7 @@ async def _near(
     for group in asked.groups:
         if group in asked.indexed:
             scope = Scope([group], asked.audience, asked.only)
-            total = await count_in(asked.db, scope)
+            total = await asked.sizes.of(asked.db, group, asked.audience, asked.only)
             wanted = set(also)
             for vector in vectors:
                 wanted.update(await nearest_in(asked.db, scope, asked.kind, group, vector, nearest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bot.photos import ALL, Audience, Only
+from bot.photos import ALL, EVERYONE, Audience, Only
 from storage.pg.joins import ON_POST
 from storage.pg.wording import holds
 
@@ -23,10 +23,12 @@ def seen_by(audience: Audience) -> tuple[str, tuple[Any, ...]]:
 
 class Scope:
     """The photos that may be looked at: these groups', and of them only the audience's, narrowed
-    to what the asker wants."""
+    to what the asker wants. `is_whole`: all of theirs that aren't refused."""
 
     def __init__(self, groups: Sequence[int], audience: Audience, only: Only = ALL) -> None:
         """`groups` are the database's own numbers."""
+        self.groups = groups
+        self.is_whole = audience == EVERYONE and only == ALL
         seen, channels = seen_by(audience)
         self._where = f"photos.group_id = ANY(?) AND photos.refused IS NULL{seen}"
         self._values: tuple[Any, ...] = (list(groups), *channels)
@@ -48,6 +50,15 @@ class Scope:
     def _add(self, where: str, *values: Any) -> None:
         self._where += where
         self._values += values
+
+    def count(self) -> tuple[str, tuple[Any, ...]]:
+        """A statement that counts the photos in scope."""
+        if self.is_whole:
+            return (
+                "SELECT count(*) FROM photos WHERE group_id = ANY(?) AND refused IS NULL",
+                (list(self.groups),),
+            )
+        return self.select("count(*)")
 
     def select(
         self,

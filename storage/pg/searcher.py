@@ -16,6 +16,7 @@ from storage.pg.near import kind_of
 from storage.pg.pool import Pool
 from storage.pg.rows import Connection, numbers_of_groups
 from storage.pg.scope import Scope
+from storage.pg.sizes import Sizes
 from storage.pg.words import by_words, said_of, words_of
 
 
@@ -26,6 +27,7 @@ class Searcher:
         self._pool = pool
         self._indexes = indexes
         self._heights = Heights()
+        self._sizes = Sizes()
         self._cohorts: dict[str, tuple[Background, Cohort]] = {}
 
     async def search(
@@ -89,7 +91,7 @@ class Searcher:
         indexed = await self._indexes.ready(db, kind, numbers)
         if indexed:
             await db.execute(LOOK)
-        return Asked(db, numbers, audience, only, kind, indexed)
+        return Asked(db, numbers, audience, only, kind, indexed, self._sizes)
 
     def _cohort(self, model: Model | None, background: Background | None) -> Cohort | None:
         """Of this background, worked out once."""
