@@ -176,6 +176,10 @@ async def upheaval(
             if len(group.by_bot) != 1:
                 run.faults.append(f"{group.title}: {len(group.by_bot)} greetings")
             await _ask(world, group, ann, run, chance)
+        try:
+            await stack.aclose()
+        except AssertionError as error:  # a traceback or a secret in its log, or it would not end
+            run.faults.append(f"a process: …{str(error)[-600:]}")
     run.seconds = time.monotonic() - began
     return run
 

@@ -55,6 +55,8 @@ class Pool:
         self._pool: asyncpg.Pool[Any] | None = None
         self._heard: dict[int, float] = {}
         """When connections, by the server's number for them, were last heard of."""
+        self._returning: set[asyncio.Task[None]] = set()
+        """Connections that are given back."""
         self.place = place_of(url)
 
     async def open(self) -> None:
@@ -151,9 +153,10 @@ class Pool:
                 cut(db)  # else the next one would wait for it too
                 raise
             finally:
-                with suppress(*FOREIGN):  # what was done is done
-                    self._hear(db)
-                    await pool.release(db, timeout=ANSWER_SECONDS)
+                back = asyncio.create_task(self._give_back(pool, db))
+                self._returning.add(back)
+                back.add_done_callback(self._returning.discard)
+                await asyncio.shield(back)  # also of who is stopped
         except FOREIGN as error:
             raise self.trouble(what, error) from error
 
@@ -164,6 +167,11 @@ class Pool:
             if not pool.get_idle_size() and pool.get_size() == pool.get_max_size():
                 raise Busy(f"all {self._connections} connections are in use") from None
             raise
+
+    async def _give_back(self, pool: asyncpg.Pool[Any], db: Connection) -> None:
+        with suppress(*FOREIGN):  # what was done is done
+            self._hear(db)
+            await pool.release(db, timeout=ANSWER_SECONDS)
 
     async def _greet(self, db: asyncpg.Connection[Any]) -> None:
         """It is new."""
