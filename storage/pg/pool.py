@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -62,6 +63,7 @@ class Pool:
     async def open(self) -> None:
         """Connect, and bring the schema up to date. Raises StoreError, naming the place and the
         cause."""
+        logging.getLogger("asyncio").addFilter(_tells_something)
         try:
             await self._patiently(self._prepare)
             self._pool = await self._patiently(self._fill)
@@ -205,6 +207,12 @@ class Pool:
                 if time.monotonic() + PAUSE_SECONDS >= until:
                     raise
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """Not of asyncpg's connections that were given up while they were made, which it forgets."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, ConnectionError) and "unexpected connection_lost()" in str(error))
 
 
 def place_of(url: str) -> str:
