@@ -77,9 +77,9 @@ class Level:
     """The best cosine that a plain picture has."""
     company: float
     """Mean cosine of the nearest three that aren't plain."""
-    sharpness: float
-    """How far apart the everyday words are from the question's point of view, in standard
-    deviations of what they are from each other's."""
+    familiarity: float
+    """How much nearer the question is to an everyday word than those usually are to each other, in
+    standard deviations of that: 0 for whatever is not, 3 for a word itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ the weights hold for models whose cosines lie elsewhere:
 - *glow*: what texts without a meaning reach on this very photo; some are near to everything.
 - *company*: how far the next ones fall behind, the more the larger the group. Of most things there
   are several photos in a large one.
-- *sharpness*: of the question itself. One for two things, or for nothing that the model knows, is
-  not as near to what it means as one for a single thing.
+- *familiarity*: of the question itself. One that is an everyday word, or nearly so, comes nearer to
+  what it means than one for two things or for a thing at a place; it must.
 - *own*: the model's own logit, where it learned a bias and with it a probability for a single
   pair (SigLIP, Zhai et al. 2023). Half a chance or more speaks for the photo by itself.
 
@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from bot.candidates import Candidate, Candidates
 from bot.photos import Calibration
 
-HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, SHARPNESS = 1.31, 4.11, 0.92, -0.15, 1.15, 0.61
+HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, FAMILIARITY = 1.31, 4.11, 0.92, -0.15, 1.15, 0.61
 THRESHOLD = 2.5
 """Chosen where few questions of drawn groups, captions and all, get a wrong answer; more than
 what meaning alone needs (1.2), since any of the photos, and its words, may pass it."""
@@ -66,7 +66,7 @@ class Views:
     clearness: float
     glow: float
     company: float
-    sharpness: float
+    familiarity: float
     own: float | None = None
 
     @property
@@ -78,7 +78,7 @@ class Views:
             + CLEARNESS * self.clearness
             + GLOW * self.glow
             + COMPANY * self.company
-            + SHARPNESS * self.sharpness
+            + FAMILIARITY * self.familiarity
             - THRESHOLD
         )
         if self.own is not None:
@@ -104,7 +104,7 @@ def views(
         clearness=0.0 if item.rival is None else (item.cosine - item.rival) / spread,
         glow=(item.neutral - level.neutral) / spread,
         company=large * min((level.company - item.cosine) / spread, 0.0),
-        sharpness=level.sharpness,
+        familiarity=level.familiarity,
         own=own,
     )
 

@@ -18,6 +18,8 @@ LOOK = b"2"
 SAME, RIVALS = 0.9, 64
 """Of drawn groups: from 0.95 to 0.8, and from 32 on, it was all one."""
 LEAST_WIDTH = 1e-6
+FAMILIAR = 3.0
+"""More says no more: with the starter a name of a thing has it."""
 
 
 class Cohort:
@@ -25,7 +27,7 @@ class Cohort:
 
     def __init__(self, background: Background) -> None:
         self.background = background
-        self._widths = _widths(background.words)
+        self._usual = _usual(background.words)
         parts = (background.texts, background.pictures, background.plain)
         digest = hashlib.blake2b(LOOK, digest_size=16)
         for part in parts:
@@ -47,10 +49,11 @@ class Cohort:
         plain = (vectors @ self.background.plain.T).max(axis=1)
         return np.stack([said.mean(axis=1), plain], axis=1), said
 
-    def sharpness(self, query: Vector) -> float:
-        """See Level.sharpness, of a (d,) question."""
-        middle, spread = self._widths
-        return (float((self.background.words @ query).std()) - middle) / spread
+    def familiarity(self, query: Vector) -> float:
+        """See Level.familiarity, of a (d,) question."""
+        middle, spread = self._usual
+        nearest = float((self.background.words @ query).max(initial=-1.0))
+        return min(max((nearest - middle) / spread, 0.0), FAMILIAR)
 
     def rivals(self, query: Vector) -> Vector:
         """(n, d) words of another meaning than a (d,) question, the nearest first. One that is
@@ -76,7 +79,9 @@ class Cohort:
         return cosines
 
 
-def _widths(words: Vector) -> tuple[float, float]:
-    """Mean and deviation of how widely the words' cosines to each of them are spread."""
-    spreads = (words @ words.T).std(axis=1) if len(words) else np.zeros(1)
-    return float(spreads.mean()), max(float(spreads.std()), LEAST_WIDTH)
+def _usual(words: Vector) -> tuple[float, float]:
+    """Mean and deviation of how near each word is to the nearest other one."""
+    if not len(words):
+        return 0.0, 1.0
+    nearest = (words @ words.T - 3 * np.eye(len(words), dtype=np.float32)).max(axis=1)
+    return float(nearest.mean()), max(float(nearest.std()), LEAST_WIDTH)

@@ -137,8 +137,8 @@ def level_of(
     chance = NormalDist().inv_cdf(1 - 1 / (many + len(background.pictures) + 1))
     plain = float((background.plain @ query).max())
     company = sum(near) / len(near) if near else -1.0
-    sharpness = cohort.sharpness(query)
-    return Level(*middle(bulk), chance, *middle(heights), plain, company, sharpness)
+    familiarity = cohort.familiarity(query)
+    return Level(*middle(bulk), chance, *middle(heights), plain, company, familiarity)
 
 
 def side_of(background: Background, seen: Vector, rival: float | None) -> Side:

@@ -115,7 +115,7 @@ NOTHING = Level(
     neutral_spread=0.01,
     plain=0.1,
     company=0.15,
-    sharpness=0.0,
+    familiarity=0.0,
 )
 
 

@@ -227,7 +227,7 @@ class Trainer:
             "history": self._history,
             "model": self._model.state_dict(),
             "optimiser": self._optimiser.state_dict(),
-            "telling": [float(each) for each in self._telling.parameters()],
+            "telling": [float(each.detach()) for each in self._telling.parameters()],
         }
         partial = self._work / "checkpoint.partial"
         torch.save(state, partial)
