@@ -179,7 +179,9 @@ async def upheaval(
         try:
             await stack.aclose()
         except AssertionError as error:  # a traceback or a secret in its log, or it would not end
-            run.faults.append(f"a process: …{str(error)[-600:]}")
+            log = str(error)
+            begin = max(0, log.find("Traceback") - 300)
+            run.faults.append(f"a process: …{log[begin:][:1500]}")
     run.seconds = time.monotonic() - began
     return run
 

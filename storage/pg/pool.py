@@ -84,17 +84,18 @@ class Pool:
                 await first.close(timeout=ANSWER_SECONDS)
 
     async def _fill(self, seconds: float) -> asyncpg.Pool[Any]:
-        async with asyncio.timeout(seconds):
-            return await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=self._connections,
-                timeout=self._patience,
-                command_timeout=STATEMENT_SECONDS,
-                init=self._greet,
-                setup=self._make_sure,
-                server_settings={"application_name": APPLICATION},
-            )
+        pool = await asyncpg.create_pool(
+            self._url,
+            min_size=0,  # of what it wants to keep it tells with tracebacks
+            max_size=self._connections,
+            timeout=self._patience,
+            command_timeout=STATEMENT_SECONDS,
+            init=self._greet,
+            setup=self._make_sure,
+            server_settings={"application_name": APPLICATION},
+        )
+        async with pool.acquire(timeout=seconds):
+            return pool
 
     async def close(self) -> None:
         """Close all connections; safe to call twice."""
