@@ -4,6 +4,7 @@ none hangs, and what was answered is so."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import asyncpg
 import numpy as np
 import pytest
+from asyncpg.connect_utils import TLSUpgradeProto
 
 from bot.errors import StoreError
 from bot.photos import EVERYONE, Task
@@ -285,6 +287,19 @@ async def test_a_line_that_died_in_silence_is_replaced(
 async def _backend(of: Pool) -> object:
     async with of.read() as db:
         return await value(db, "SELECT pg_backend_pid()")
+
+
+async def test_a_connection_that_is_given_up_half_made_is_no_error(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = Pool(postgres_url)
+    await opened.open()
+    await opened.close()
+    half_made = TLSUpgradeProto(asyncio.get_running_loop(), "127.0.0.1", 1, None, False)
+    half_made.connection_lost(None)  # and whoever waited for it has gone
+    del half_made
+    gc.collect()
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 async def test_when_all_connections_are_in_use_calls_wait_and_then_say_so(

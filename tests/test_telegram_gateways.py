@@ -108,6 +108,7 @@ async def test_posts_wait_at_telegram_while_the_database_is_away(
         far = f"postgresql://shoebox:secret-word@127.0.0.1:{wire.port}/{database}"
         async with serving(world) as api, gateway(far, api, patience=0.3) as at:
             await world.bot_sends(family)
+            await world.idle()
             wire.die()
             posted = [world.post_photo(family, ann, photo(n), "cake") for n in range(3)]
             await until(lambda: not at.chat.up or not at.leads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -55,11 +56,14 @@ class Pool:
         self._pool: asyncpg.Pool[Any] | None = None
         self._heard: dict[int, float] = {}
         """When connections, by the server's number for them, were last heard of."""
+        self._returning: set[asyncio.Task[None]] = set()
+        """Connections that are given back."""
         self.place = place_of(url)
 
     async def open(self) -> None:
         """Connect, and bring the schema up to date. Raises StoreError, naming the place and the
         cause."""
+        logging.getLogger("asyncio").addFilter(_tells_something)
         try:
             await self._patiently(self._prepare)
             self._pool = await self._patiently(self._fill)
@@ -80,17 +84,18 @@ class Pool:
                 await first.close(timeout=ANSWER_SECONDS)
 
     async def _fill(self, seconds: float) -> asyncpg.Pool[Any]:
-        async with asyncio.timeout(seconds):
-            return await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=self._connections,
-                timeout=self._patience,
-                command_timeout=STATEMENT_SECONDS,
-                init=self._greet,
-                setup=self._make_sure,
-                server_settings={"application_name": APPLICATION},
-            )
+        pool = await asyncpg.create_pool(
+            self._url,
+            min_size=0,  # of what it wants to keep it tells with tracebacks
+            max_size=self._connections,
+            timeout=self._patience,
+            command_timeout=STATEMENT_SECONDS,
+            init=self._greet,
+            setup=self._make_sure,
+            server_settings={"application_name": APPLICATION},
+        )
+        async with pool.acquire(timeout=seconds):
+            return pool
 
     async def close(self) -> None:
         """Close all connections; safe to call twice."""
@@ -151,9 +156,10 @@ class Pool:
                 cut(db)  # else the next one would wait for it too
                 raise
             finally:
-                with suppress(*FOREIGN):  # what was done is done
-                    self._hear(db)
-                    await pool.release(db, timeout=ANSWER_SECONDS)
+                back = asyncio.create_task(self._give_back(pool, db))
+                self._returning.add(back)
+                back.add_done_callback(self._returning.discard)
+                await asyncio.shield(back)  # also of who is stopped
         except FOREIGN as error:
             raise self.trouble(what, error) from error
 
@@ -164,6 +170,11 @@ class Pool:
             if not pool.get_idle_size() and pool.get_size() == pool.get_max_size():
                 raise Busy(f"all {self._connections} connections are in use") from None
             raise
+
+    async def _give_back(self, pool: asyncpg.Pool[Any], db: Connection) -> None:
+        with suppress(*FOREIGN):  # what was done is done
+            self._hear(db)
+            await pool.release(db, timeout=ANSWER_SECONDS)
 
     async def _greet(self, db: asyncpg.Connection[Any]) -> None:
         """It is new."""
@@ -197,6 +208,12 @@ class Pool:
                 if time.monotonic() + PAUSE_SECONDS >= until:
                     raise
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """Not of asyncpg's connections that were given up while they were made, which it forgets."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, ConnectionError) and "unexpected connection_lost()" in str(error))
 
 
 def place_of(url: str) -> str:
