@@ -35,9 +35,9 @@ from bot.candidates import Candidate, Candidates
 from bot.photos import Calibration
 
 HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, FAMILIARITY = 2.06, 20.47, 0.99, -0.11, 1.51, -0.98
-THRESHOLD = 0.8
-"""Chosen where few questions of drawn groups, captions and all, get a wrong answer; more than
-what meaning alone needs (1.2), since any of the photos, and its words, may pass it."""
+THRESHOLD = 0.9
+"""About what meaning alone needs (0.98), chosen where drawn groups, captions and all, are missed and
+falsely answered alike."""
 ALONE = 10
 """In so few photos nothing has company; in a hundred times as many, whatever is there at all."""
 OWN, OWN_FROM, OWN_MOST = 0.5, -4.0, 6.0

@@ -114,11 +114,12 @@ async def test_a_caption_finds_a_blank_frame_all_the_same(group: Group, painter:
 
 
 async def test_what_words_hold_and_what_is_seen_are_joined(group: Group, painter: Painter) -> None:
-    """The model has never heard of Henrik, but knows a cake among his photos."""
+    """The model has never heard of Henrik, but knows a cake among his photos. A name that a photo
+    lacks is no match for a thing that it plainly shows."""
     for n, thing in enumerate(THINGS):
         await group.post(thing, drawn(painter, n, thing), "henrik" if n % 2 else "leyla")
     assert await group.found("henrik birthday cake") == ["birthday cake"]
-    assert await group.found("leyla's birthday cake") == [], "hers is another's"
+    assert await group.found("leyla's birthday cake") == ["birthday cake"]
     assert await group.found("henrik trumpet") == []
 
 
