@@ -27,7 +27,7 @@ from bot.photos import (
 from bot.words import fold
 from storage.pg.answers import PgAnswers
 from storage.pg.backlog import PgBacklog
-from storage.pg.counters import grow, shrink
+from storage.pg.counters import grow, lock, shrink
 from storage.pg.ending import end_jobs
 from storage.pg.fingerprints import looks_of, save_fingerprints
 from storage.pg.groups import PgGroups
@@ -218,6 +218,7 @@ class PostgresStore:
 
     async def save_text(self, photo: int, text: str) -> None:
         async with self._pool.write() as db:
+            await lock(db, group_of(photo))
             if folded := fold(text):
                 await run(
                     db,
@@ -228,6 +229,8 @@ class PostgresStore:
 
     async def save_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
         async with self._pool.write() as db:
+            for group in groups_of(fingerprints):
+                await lock(db, group)
             await save_fingerprints(db, fingerprints)
             await end_jobs(db, Task.FINGERPRINT, fingerprints)
 

@@ -37,6 +37,11 @@ async def a_file() -> AsyncIterator[str]:
         yield f"sqlite:///{folder}/box.db"
 
 
+def so_many(examples: int, rooms: Rooms) -> int:
+    """Of these examples of hypothesis: fewer where each takes longer."""
+    return examples if rooms is a_file else max(1, examples // 3)
+
+
 async def selected(store: AnyStore, sql: str) -> list[tuple[Any, ...]]:
     """The rows of a statement that both databases understand."""
     if isinstance(store, SqliteStore):

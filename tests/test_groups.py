@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from bot.errors import AnswerGone
 from bot.photos import EVERYONE, Audience, Group, PhotoRef, StoredPhoto, Task
 from storage.kept_hits import KEPT_SECONDS
 from storage.sqlite import SqliteStore
-from tests.stores import AnyStore, Opened, Rooms, selected, store_on, written
+from tests.stores import AnyStore, Opened, Rooms, selected, so_many, store_on, written
 from tests.test_store import MODEL, OTHER, a_post, a_vector
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -130,6 +131,38 @@ async def test_a_group_moves_with_everything(store: AnyStore, both: bool) -> Non
     assert found[0].photo == old.id  # type: ignore[attr-defined]
     forgotten = a_post("8", group=NEW, channel="-5")
     assert (await store.remember(forgotten)).added == (), "what was forgotten stays so"
+
+
+async def test_a_small_group_becomes_part_of_a_large_one(store: AnyStore) -> None:
+    """Its photos may have other ids afterwards; what hangs on them goes along all the same."""
+    old = await posted(store, "7", group=OLD, channel="-5", caption="cake", protected=True)
+    await store.save_vectors(MODEL, [old.id], a_vector(1)[None])
+    await store.save_text(old.id, "akai")
+    await store.names.give(old.id, "tom", "Tom", "ann")
+    await store.replies.hear(OLD, "-5", "7", "r7", "bob", "so sweet")
+    await posted(store, "1", group=OLD, channel="both", caption="of the old one")
+    token = await store.answers.keep(OLD, "ann", "cake", [Hit(1, old, 1.0, (Signal.CAPTION,))])
+    for n in range(9):
+        await posted(store, str(n), group=NEW, channel="both", caption="of the new one")
+    await store.save_vectors(
+        MODEL, [(await store.posted(NEW, "both", "1"))[0].id], a_vector(2)[None]
+    )
+    assert await store.groups.move(OLD, NEW)
+    (photo,) = await store.posted(NEW, "-5", "7")
+    assert photo.post == replace(old.post, group=NEW, group_name=photo.post.group_name)
+    for words in ("cake", "akai", "sweet"):
+        assert await captions(store, words, group=NEW) == [photo.id], words
+    assert await captions(store, "old", group=NEW) == [], "the same message was there already"
+    assert len(await captions(store, "new", group=NEW)) == 9
+    found = await store.search([NEW], EVERYONE, [], [a_vector(1)], MODEL, 1)
+    assert [item.photo for item in found.items] == [photo.id]
+    assert list(await store.names.of([NEW], EVERYONE)) == ["tom"]
+    _, hits = await store.answers.page(token, NEW, "bob", [NEW], EVERYONE, 0)
+    assert [hit.photo.id for hit in hits] == [photo.id]
+    (status,) = await store.groups.status()
+    assert (status.group, status.photos, status.waiting_text) == (NEW, 10, 9)
+    later = await posted(store, "99", group=NEW, caption="cake")
+    assert await captions(store, "cake", group=NEW) == [photo.id, later.id], "no id is given twice"
 
 
 async def test_an_album_shares_its_caption(store: AnyStore) -> None:
@@ -266,55 +299,59 @@ GROUPS = ("local:a", "local:b", "local:c")
 SPOTS = st.tuples(st.sampled_from(GROUPS), st.booleans())
 
 
-@given(
-    spots=st.lists(SPOTS, min_size=1, max_size=8),
-    place=st.sampled_from([*GROUPS, None]),
-    reader=st.sampled_from([*GROUPS, None]),
-    asker=st.sampled_from(["ann", "bob"]),
-    shared=st.sets(st.sampled_from(GROUPS)),
-    protected=st.booleans(),
-    after=st.integers(0, 8),
-)
-@settings(max_examples=60, deadline=None)
-def test_pages_never_leave_their_place_and_audience(
-    rooms: Rooms,
-    spots: list[tuple[str, bool]],
-    place: str | None,
-    reader: str | None,
-    asker: str,
-    shared: set[str],
-    protected: bool,
-    after: int,
-) -> None:
-    async def check() -> None:
-        async with rooms() as url, store_on(url) as store:
-            for group in GROUPS:
-                await store.groups.meet(Group(group, group))
-            photos = [
-                await posted(store, str(n), group=group, protected=is_protected)
-                for n, (group, is_protected) in enumerate(spots)
-            ]
-            hits = [Hit(n, p, 0.5, ()) for n, p in zip(itertools.count(1), photos, strict=False)]
-            token = await store.answers.keep(place, "ann", "cake", hits)
-            audience = Audience(None, protected=protected)
-            try:
-                _, found = await store.answers.page(
-                    token, reader, asker, sorted(shared), audience, after
-                )
-            except AnswerGone:
-                assert reader != place or (place is None and asker != "ann")
-                return
-            assert reader == place
-            assert place is not None or asker == "ann"
-            assert found == [
-                hit
-                for hit in hits
-                if hit.rank > after
-                and hit.photo.post.group in shared
-                and (protected or not hit.photo.post.protected)
-            ]
+def test_pages_never_leave_their_place_and_audience(rooms: Rooms) -> None:
+    @given(
+        spots=st.lists(SPOTS, min_size=1, max_size=8),
+        place=st.sampled_from([*GROUPS, None]),
+        reader=st.sampled_from([*GROUPS, None]),
+        asker=st.sampled_from(["ann", "bob"]),
+        shared=st.sets(st.sampled_from(GROUPS)),
+        protected=st.booleans(),
+        after=st.integers(0, 8),
+    )
+    @settings(max_examples=so_many(60, rooms), deadline=None)
+    def looked_at(
+        spots: list[tuple[str, bool]],
+        place: str | None,
+        reader: str | None,
+        asker: str,
+        shared: set[str],
+        protected: bool,
+        after: int,
+    ) -> None:
+        async def check() -> None:
+            async with rooms() as url, store_on(url) as store:
+                for group in GROUPS:
+                    await store.groups.meet(Group(group, group))
+                photos = [
+                    await posted(store, str(n), group=group, protected=is_protected)
+                    for n, (group, is_protected) in enumerate(spots)
+                ]
+                hits = [
+                    Hit(n, p, 0.5, ()) for n, p in zip(itertools.count(1), photos, strict=False)
+                ]
+                token = await store.answers.keep(place, "ann", "cake", hits)
+                audience = Audience(None, protected=protected)
+                try:
+                    _, found = await store.answers.page(
+                        token, reader, asker, sorted(shared), audience, after
+                    )
+                except AnswerGone:
+                    assert reader != place or (place is None and asker != "ann")
+                    return
+                assert reader == place
+                assert place is not None or asker == "ann"
+                assert found == [
+                    hit
+                    for hit in hits
+                    if hit.rank > after
+                    and hit.photo.post.group in shared
+                    and (protected or not hit.photo.post.protected)
+                ]
 
-    asyncio.run(check())
+        asyncio.run(check())
+
+    looked_at()
 
 
 async def test_an_older_memory_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from bot.starter.scenes import Painter, compose
 from storage import names as in_sqlite
 from storage.pg import names as in_postgres
 from tests import kept
-from tests.stores import AnyStore, Rooms, store_on
+from tests.stores import AnyStore, Rooms, so_many, store_on
 from tests.test_store import MODEL, OTHER, a_post, a_vector
 
 FAM = "local:fam"
@@ -213,45 +213,47 @@ async def test_who_sees_no_example_learns_nothing_of_a_name(store: AnyStore) -> 
 spots = st.tuples(st.sampled_from(["local:a", "local:b"]), st.sampled_from(["x", "y"]))
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    posts=st.lists(st.tuples(spots, st.integers(0, 5), st.booleans()), min_size=1, max_size=8),
-    asked=st.frozensets(spots, min_size=1, max_size=3),
-)
-def test_no_example_beyond_the_walls_has_any_influence(
-    posts: list[tuple[tuple[str, str], int, bool]],
-    asked: frozenset[tuple[str, str]],
-    rooms: Rooms,
-) -> None:
+def test_no_example_beyond_the_walls_has_any_influence(rooms: Rooms) -> None:
     """An answer is the same as if what its audience can't see, or is of another group, were not
     there at all."""
 
-    async def answer(group: str, channels: frozenset[str], whole: bool) -> dict[str, float]:
-        async with rooms() as url, store_on(url) as store:
-            ids: dict[int, str] = {}
-            for n, ((at, channel), seed, is_named) in enumerate(posts):
-                if whole or (at == group and channel in channels):
-                    photo = await post(store, str(n), a_vector(seed), group=at, channel=channel)
-                    ids[photo.id] = str(n)
-                    if is_named:
-                        await store.names.give(photo.id, "goose", f"goose{n}", "ann")
-            groups = [group, "local:c"]
-            audience = Audience(channels)
-            found = await store.search(
-                groups, audience, (), (), MODEL, 9, meant=Meant(("goose",), audience)
+    @settings(max_examples=so_many(30, rooms), deadline=None)
+    @given(
+        posts=st.lists(st.tuples(spots, st.integers(0, 5), st.booleans()), min_size=1, max_size=8),
+        asked=st.frozensets(spots, min_size=1, max_size=3),
+    )
+    def answered(
+        posts: list[tuple[tuple[str, str], int, bool]],
+        asked: frozenset[tuple[str, str]],
+    ) -> None:
+        async def answer(group: str, channels: frozenset[str], whole: bool) -> dict[str, float]:
+            async with rooms() as url, store_on(url) as store:
+                ids: dict[int, str] = {}
+                for n, ((at, channel), seed, is_named) in enumerate(posts):
+                    if whole or (at == group and channel in channels):
+                        photo = await post(store, str(n), a_vector(seed), group=at, channel=channel)
+                        ids[photo.id] = str(n)
+                        if is_named:
+                            await store.names.give(photo.id, "goose", f"goose{n}", "ann")
+                groups = [group, "local:c"]
+                audience = Audience(channels)
+                found = await store.search(
+                    groups, audience, (), (), MODEL, 9, meant=Meant(("goose",), audience)
+                )
+                listed = await store.names.of([group], audience)
+                told = {name.name: float(name.examples) for name in listed.values()}
+                return told | {ids[item.photo]: item.alike for item in found.items}
+
+        async def walls() -> None:
+            group = min(asked)[0]
+            channels = frozenset(channel for _, channel in asked)
+            assert await answer(group, channels, whole=True) == pytest.approx(
+                await answer(group, channels, whole=False), abs=1e-6
             )
-            listed = await store.names.of([group], audience)
-            told = {name.name: float(name.examples) for name in listed.values()}
-            return told | {ids[item.photo]: item.alike for item in found.items}
 
-    async def walls() -> None:
-        group = min(asked)[0]
-        channels = frozenset(channel for _, channel in asked)
-        assert await answer(group, channels, whole=True) == pytest.approx(
-            await answer(group, channels, whole=False), abs=1e-6
-        )
+        asyncio.run(walls())
 
-    asyncio.run(walls())
+    answered()
 
 
 async def test_over_several_groups_a_name_stays_in_its_own(store: AnyStore) -> None:

@@ -15,7 +15,7 @@ from bot.model_state import ModelState
 from bot.photos import EVERYONE, Audience, Query
 from storage.replies import MOST_CHARACTERS, MOST_REPLIES
 from storage.sqlite import SqliteStore
-from tests.stores import AnyStore, Rooms, selected, store_on, written
+from tests.stores import AnyStore, Rooms, selected, so_many, store_on, written
 from tests.test_store import a_post
 
 FAM = "local:fam"
@@ -163,32 +163,34 @@ async def test_replies_move_with_the_group(store: AnyStore) -> None:
 places = st.tuples(st.sampled_from(["local:a", "local:b"]), st.sampled_from(["x", "y"]))
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    posts=st.lists(places, min_size=1, max_size=6),
-    said=st.lists(st.tuples(places, st.integers(0, 5)), max_size=8),
-    asked=places,
-)
-def test_no_reply_of_another_group_or_channel_finds_anything(
-    posts: list[tuple[str, str]],
-    said: list[tuple[tuple[str, str], int]],
-    asked: tuple[str, str],
-    rooms: Rooms,
-) -> None:
-    async def walls() -> None:
-        async with rooms() as url, store_on(url) as store:
-            photos = {
-                n: await post(store, str(n), group=group, channel=channel)
-                for n, (group, channel) in enumerate(posts)
-            }
-            for n, ((group, channel), about) in enumerate(said):
-                await store.replies.hear(group, channel, str(about), f"r{n}", "bob", "secret")
-            group, channel = asked
-            seen = await found(
-                store, "secret", group=group, audience=Audience(frozenset({channel}))
-            )
-            assert seen == [
-                photos[n] for n, at in enumerate(posts) if at == asked and (at, n) in said
-            ]
+def test_no_reply_of_another_group_or_channel_finds_anything(rooms: Rooms) -> None:
+    @settings(max_examples=so_many(30, rooms), deadline=None)
+    @given(
+        posts=st.lists(places, min_size=1, max_size=6),
+        said=st.lists(st.tuples(places, st.integers(0, 5)), max_size=8),
+        asked=places,
+    )
+    def asked_for(
+        posts: list[tuple[str, str]],
+        said: list[tuple[tuple[str, str], int]],
+        asked: tuple[str, str],
+    ) -> None:
+        async def walls() -> None:
+            async with rooms() as url, store_on(url) as store:
+                photos = {
+                    n: await post(store, str(n), group=group, channel=channel)
+                    for n, (group, channel) in enumerate(posts)
+                }
+                for n, ((group, channel), about) in enumerate(said):
+                    await store.replies.hear(group, channel, str(about), f"r{n}", "bob", "secret")
+                group, channel = asked
+                seen = await found(
+                    store, "secret", group=group, audience=Audience(frozenset({channel}))
+                )
+                assert seen == [
+                    photos[n] for n, at in enumerate(posts) if at == asked and (at, n) in said
+                ]
 
-    asyncio.run(walls())
+        asyncio.run(walls())
+
+    asked_for()

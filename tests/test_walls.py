@@ -37,7 +37,7 @@ from bot.errors import AnswerGone
 from bot.memories import SET, Memories, Mornings
 from bot.photos import EVERYONE, Audience, Query
 from bot.ports import Recall
-from tests.stores import Rooms
+from tests.stores import Rooms, so_many
 from tests.walled import (
     CHANNELS,
     GROUPS,
@@ -202,44 +202,51 @@ async def memories_told(at: Box, group: str, audience: Audience) -> object:
     return told_
 
 
-@settings(max_examples=WORLDS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(chance=st.randoms(use_true_random=True), posts=st.integers(2, 14), then=st.integers(0, 12))
-def test_what_is_told_is_what_would_be_if_nothing_else_had_been_posted(
-    rooms: Rooms, chance: Random, posts: int, then: int
-) -> None:
-    world = a_world(chance, posts, then)
-    scope = tuple(chance.sample(GROUPS[:2], chance.choice([1, 1, 2])))
-    audience, elsewhere = an_audience(chance), an_audience(chance)
-    asker, words = chance.choice(PEOPLE), chance.sample(QUESTIONS, 4)
-    # Of a private answer only what the room may see is shared: the room is a part of it.
-    both = None
-    if audience.channels is not None or elsewhere.channels is not None:
-        everything = frozenset(CHANNELS)
-        both = (audience.channels or everything) & (elsewhere.channels or everything)
-    room = Audience(both, audience.protected and elsewhere.protected)
-    asking = Query(
-        scope,
-        "",
-        audience,
-        asker=asker,
-        channels=tuple((each, each) for each in sorted(audience.channels or CHANNELS)),
+def test_what_is_told_is_what_would_be_if_nothing_else_had_been_posted(rooms: Rooms) -> None:
+    @settings(
+        max_examples=so_many(WORLDS, rooms),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
     )
-    part = world.seen_by(scope, audience)
-    alike = chance.choice(part.posts) if part.posts else None
+    @given(
+        chance=st.randoms(use_true_random=True), posts=st.integers(2, 14), then=st.integers(0, 12)
+    )
+    def compared(chance: Random, posts: int, then: int) -> None:
+        world = a_world(chance, posts, then)
+        scope = tuple(chance.sample(GROUPS[:2], chance.choice([1, 1, 2])))
+        audience, elsewhere = an_audience(chance), an_audience(chance)
+        asker, words = chance.choice(PEOPLE), chance.sample(QUESTIONS, 4)
+        # Of a private answer only what the room may see is shared: the room is a part of it.
+        both = None
+        if audience.channels is not None or elsewhere.channels is not None:
+            everything = frozenset(CHANNELS)
+            both = (audience.channels or everything) & (elsewhere.channels or everything)
+        room = Audience(both, audience.protected and elsewhere.protected)
+        asking = Query(
+            scope,
+            "",
+            audience,
+            asker=asker,
+            channels=tuple((each, each) for each in sorted(audience.channels or CHANNELS)),
+        )
+        part = world.seen_by(scope, audience)
+        alike = chance.choice(part.posts) if part.posts else None
 
-    async def compare() -> None:
-        async with (
-            rooms() as here,
-            rooms() as there,
-            box(here, world) as whole,
-            box(there, part) as alone,
-        ):
-            one = await everything_told(whole, asking, words, alike, room)
-            other = await everything_told(alone, asking, words, alike, room)
-            for each, expected in zip(one, other, strict=True):
-                assert each == expected
+        async def compare() -> None:
+            async with (
+                rooms() as here,
+                rooms() as there,
+                box(here, world) as whole,
+                box(there, part) as alone,
+            ):
+                one = await everything_told(whole, asking, words, alike, room)
+                other = await everything_told(alone, asking, words, alike, room)
+                for each, expected in zip(one, other, strict=True):
+                    assert each == expected
 
-    asyncio.run(compare())
+        asyncio.run(compare())
+
+    compared()
 
 
 class Walls(RuleBasedStateMachine):
@@ -407,7 +414,7 @@ def test_nothing_gets_through_whatever_happens(rooms: Rooms) -> None:
     run_state_machine_as_test(  # it asks for a class, and calls it
         partial(Walls, rooms),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=WORLDS // 2,
+            max_examples=so_many(WORLDS // 2, rooms),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -16,6 +16,7 @@ _POST = "channel, message, author, author_name, posted_at, caption, album, link,
 
 async def erase(db: Connection, group: int) -> None:
     """Delete a group, which is locked, with everything in it."""
+    await _alone(db, group)
     for after, last in await _spans(db, group):
         await run(
             db, "DELETE FROM posts WHERE group_id = ? AND id > ? AND id <= ?", (group, after, last)
@@ -26,6 +27,7 @@ async def erase(db: Connection, group: int) -> None:
 async def merge(db: Connection, source: int, target: int) -> int:
     """Make one of two groups, both locked; which one that is now. Where both have the same, the
     target's stays. Ids hold their group: those of the one that has more remain what they were."""
+    await _alone(db, source, target)
     await run(
         db,
         "DELETE FROM posts USING posts AS known WHERE posts.group_id = ? AND known.group_id = ?"
@@ -45,6 +47,11 @@ async def merge(db: Connection, source: int, target: int) -> int:
     await erase(db, goes)
     await shrink(db, [stays])
     return stays
+
+
+async def _alone(db: Connection, *groups: int) -> None:
+    """Until nobody else has something in hand that is about these groups."""
+    await run(db, "SELECT 1 FROM groups WHERE id = ANY(?) ORDER BY id FOR UPDATE", (list(groups),))
 
 
 async def _move(db: Connection, old: int, new: int) -> None:
