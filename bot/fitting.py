@@ -36,8 +36,8 @@ from bot.photos import Calibration
 
 HEIGHT, LEAD, CLEARNESS, GLOW, COMPANY, FAMILIARITY = 2.06, 20.47, 0.99, -0.11, 1.51, -0.98
 THRESHOLD = 0.9
-"""About what meaning alone needs (0.98), chosen where drawn groups, captions and all, are missed and
-falsely answered alike."""
+"""About what meaning alone needs (0.98), chosen where of drawn groups, captions and all, as many
+questions are missed as are answered falsely."""
 ALONE = 10
 """In so few photos nothing has company; in a hundred times as many, whatever is there at all."""
 OWN, OWN_FROM, OWN_MOST = 0.5, -4.0, 6.0
