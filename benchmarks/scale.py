@@ -47,7 +47,7 @@ from tests import postgres
 
 SEED = 7
 ENCODERS = (1, 2, 4)
-FLOOD = 1_500
+FLOOD = 150
 SIZES = (10_000, 100_000, 1_000_000)
 INDEXED_FROM = 50_000
 """As storage.postgres has it."""
