@@ -410,6 +410,20 @@ async def measure(options: argparse.Namespace, work: Path) -> Report:
     return report
 
 
+def _keep(report: Report, file: Path, parts: Sequence[str]) -> None:
+    """Parts that were not measured this time stay as they were."""
+    if not file.exists():
+        return
+    before = json.loads(file.read_text("utf-8"))
+    if "encoders" not in parts:
+        report.encoders = {int(n): rate for n, rate in before["encoders"].items()}
+        report.flood = before.get("flood", report.flood)
+    if "search" not in parts:
+        report.sizes = [Size(**each) for each in before["sizes"]]
+    if "mixed" not in parts and before["mixed"]:
+        report.mixed = Mixed(**before["mixed"])
+
+
 def main() -> int:
     """Read the command line, measure, print, write."""
     parts = ("encoders", "search", "mixed")
@@ -430,6 +444,8 @@ def main() -> int:
         work = options.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
         report = asyncio.run(measure(options, work))
+    if not options.quick:
+        _keep(report, DOCS / "scale.json", options.parts)
     print(document(report))
     if not options.quick:
         DOCS.mkdir(parents=True, exist_ok=True)
