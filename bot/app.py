@@ -116,7 +116,9 @@ async def opened(
     fallback = partial(load, model=starter.NAME) if trial else None
 
     async with (
-        store_for(chosen.database_url, chosen.search_cache_mb, meter.failed) as store,
+        store_for(
+            chosen.database_url, chosen.search_cache_mb, meter.failed, chosen.index_from
+        ) as store,
         Decoder(meter) as decoder,
     ):
         memory = PhotoMemory(

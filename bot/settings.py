@@ -53,6 +53,7 @@ KEYS = (
     "RETENTION_DAYS",
     "SEARCH_CACHE_MB",
     "INDEXING_MB",
+    "INDEX_FROM",
     "KEEP_THUMBNAILS",
     "DISCORD_SHARDS",
     "GATEWAY_LISTEN",
@@ -98,6 +99,8 @@ class Settings:
     """Of one person; 0: as many as they like."""
     search_cache_mb: int = 1024
     """What searches may keep of the groups' photos in memory, in megabytes."""
+    index_from: int = 50_000
+    """Photos of a group in PostgreSQL from which on an index finds its nearest."""
     indexing_mb: int = 128
     """What files of photos that wait to be looked at may take in memory, in megabytes."""
 
@@ -238,6 +241,7 @@ def from_mapping(values: Mapping[str, str]) -> Settings:
             "SEARCH_CACHE_MB", get("SEARCH_CACHE_MB", str(defaults.search_cache_mb))
         ),
         keep_thumbnails=_switch("KEEP_THUMBNAILS", get("KEEP_THUMBNAILS", "off")),
+        index_from=_photos(get("INDEX_FROM", str(defaults.index_from))),
         indexing_mb=_megabytes("INDEXING_MB", get("INDEXING_MB", str(defaults.indexing_mb))),
         discord_shards=sharing.shards(get("DISCORD_SHARDS", "")),
         gateway_listen=_gateway_listen(get("GATEWAY_LISTEN", "")),
@@ -335,6 +339,14 @@ def _person(key: str, text: str) -> int:
 def _questions(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 1000:
         raise SettingsError(f"QUESTIONS_PER_MINUTE={text!r}: write a number from 0 to 1000")
+    return int(text)
+
+
+def _photos(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1000 <= int(text) <= 10**9:
+        raise SettingsError(
+            f"INDEX_FROM={text!r}: write a number of photos, 1000 or more, e.g. 50000"
+        )
     return int(text)
 
 

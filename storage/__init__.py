@@ -19,14 +19,17 @@ def store_for(
     url: str,
     cache_megabytes: int | None = None,
     refused: Callable[[StoreError], None] = lambda error: None,
+    index_from: int | None = None,
 ) -> SqliteStore | PostgresStore:
     """The store that `url` names, not yet opened; `cache_megabytes` bounds what its searches keep
-    in memory, `refused` is told of what the database refuses. Raises SettingsError for unknown
+    in memory (SQLite), `index_from` photos on an index finds a group's nearest (PostgreSQL),
+    `refused` is told of what the database refuses. Raises SettingsError for unknown
     schemes, and where what it takes is not installed."""
     if _is_postgres(url):
-        from storage.postgres import PostgresStore
+        from storage.postgres import INDEXED_FROM, PostgresStore
 
-        return PostgresStore(url, refused=refused)
+        indexed = INDEXED_FROM if index_from is None else index_from
+        return PostgresStore(url, refused=refused, indexed_from=indexed)
     path = _path(url)
     from storage.sqlite import CACHE_MEGABYTES, SqliteStore
 

@@ -181,3 +181,11 @@ def test_the_example_names_every_key_with_its_default() -> None:
     assert from_mapping(shown) == Settings(), "a copied example changes nothing"
     for block in text.strip().split("\n\n")[1:]:
         assert block.startswith("# "), "every key has a line of explanation"
+
+
+def test_from_how_many_photos_on_an_index_is_made() -> None:
+    assert from_mapping({}).index_from == 50_000
+    assert from_mapping({"INDEX_FROM": "2000"}).index_from == 2000
+    for text in ("999", "many", "-1"):
+        with pytest.raises(SettingsError, match="INDEX_FROM.*1000 or more"):
+            from_mapping({"INDEX_FROM": text})
