@@ -187,5 +187,5 @@ def test_from_how_many_photos_on_an_index_is_made() -> None:
     assert from_mapping({}).index_from == 50_000
     assert from_mapping({"INDEX_FROM": "2000"}).index_from == 2000
     for text in ("999", "many", "-1"):
-        with pytest.raises(SettingsError, match="INDEX_FROM.*1000 or more"):
+        with pytest.raises(SettingsError, match=r"INDEX_FROM.*1000 or more"):
             from_mapping({"INDEX_FROM": text})
