@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from bot.errors import UnknownGroup
 from bot.photos import EVERYONE, Audience, Group, GroupStatus, Refusal
@@ -154,15 +156,7 @@ class SqliteGroups:
     async def resolve(self, name: str) -> str:
         async with self._db.read() as db:
             known = await rows(db, "SELECT key, name FROM groups ORDER BY key")
-        if any(key == name for key, _ in known):
-            return name
-        named = [str(key) for key, own in known if own == name]
-        if len(named) > 1:
-            raise UnknownGroup(f"several groups are called {name!r}: write {' or '.join(named)}")
-        if not named:
-            names = ", ".join(str(own or key) for key, own in known) or "none yet"
-            raise UnknownGroup(f"there is no group called {name!r}; known groups: {names}")
-        return named[0]
+        return resolved(name, known)
 
     async def status(
         self, group: str | None = None, audience: Audience = EVERYONE
@@ -193,12 +187,30 @@ class SqliteGroups:
                 f" AND refused IS NOT NULL{seen}{only} ORDER BY photos.id",
                 values,
             )
-        reasons: dict[int, list[Refusal]] = {}
-        for group_id, photo, name, reason in refused:
-            reasons.setdefault(group_id, []).append(Refusal(photo, name, reason))
-        return [
-            GroupStatus(
-                key, name, photos, embed, read, tuple(reasons.get(group_id, ())), renew, unseen
-            )
-            for group_id, key, name, photos, embed, read, renew, unseen in counts
-        ]
+        return statuses(counts, refused)
+
+
+def resolved(name: str, known: Iterable[tuple[str, str]]) -> str:
+    """The id of the one that is meant among (id, name) of all groups. Raises UnknownGroup."""
+    known = list(known)
+    if any(key == name for key, _ in known):
+        return name
+    named = [str(key) for key, own in known if own == name]
+    if len(named) > 1:
+        raise UnknownGroup(f"several groups are called {name!r}: write {' or '.join(named)}")
+    if not named:
+        names = ", ".join(str(own or key) for key, own in known) or "none yet"
+        raise UnknownGroup(f"there is no group called {name!r}; known groups: {names}")
+    return named[0]
+
+
+def statuses(counts: Iterable[Any], refused: Iterable[Any]) -> list[GroupStatus]:
+    """Of rows (number, id, name, photos, waiting for each task, unseen) of groups, and (number,
+    photo, name, reason) of refused photos."""
+    reasons: dict[int, list[Refusal]] = {}
+    for number, photo, name, reason in refused:
+        reasons.setdefault(number, []).append(Refusal(photo, name, reason))
+    return [
+        GroupStatus(key, name, photos, embed, read, tuple(reasons.get(number, ())), renew, unseen)
+        for number, key, name, photos, embed, read, renew, unseen in counts
+    ]

@@ -10,6 +10,8 @@ import aiosqlite
 from bot.photos import Job, PhotoRef, Task
 from storage.rows import rows
 
+SOON = 60.0
+"""Seconds; a job that is postponed for longer isn't worth waiting for."""
 _DUE = (
     "jobs.task = :task AND jobs.due <= :now"
     " AND jobs.photo_id NOT IN (SELECT value FROM json_each(:skip))"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import Background, Level
+from bot.candidates import Candidate, Level
 from bot.photos import Audience, Only, Vector
 from storage.cohort import Cohort
 from storage.scan import Part, joined, largest, middle, sample
@@ -81,12 +81,8 @@ def by_meaning(
         return total, meaning
     heights = np.max([part.best for part in parts if part.best is not None], axis=0)
     vectors_of = known or _in_memory(parts, wanted) or view.vectors(wanted)
-    rivals = cohort.rivals(queries[0]) @ np.stack([vectors_of[photo] for photo in wanted]).T
-    loudest = rivals.max(axis=0).tolist() if len(rivals) else [None] * len(wanted)
-    sides = {
-        photo: side_of(cohort.background, seen, rival)
-        for (photo, (_, seen)), rival in zip(wanted.items(), loudest, strict=True)
-    }
+    stack = np.stack([vectors_of[photo] for photo in wanted])
+    sides = sides_of(cohort, queries[0], wanted, stack, [seen for _, seen in wanted.values()])
     many = sum(len(part.ids) for part in parts)
     near = [wanted[photo][0] for photo in best if not sides[photo][2]][:COMPANY]
     level = level_of(cohort, queries[0], typical, many, heights, near)
@@ -124,6 +120,24 @@ def _in_memory(parts: Sequence[Part], photos: Collection[int]) -> dict[int, Vect
     return found
 
 
+def candidates(
+    words: Mapping[int, tuple[str, str]],
+    said: Mapping[int, str],
+    named: Mapping[int, tuple[str, float]],
+    found: Meaning,
+) -> tuple[Candidate, ...]:
+    """The photos in `words`, each with all that was found of it."""
+
+    def candidate(photo: int, caption: str, text: str) -> Candidate:
+        cosine, about = found.cosines.get(photo), said.get(photo, "")
+        name, how = named.get(photo, ("", 0.0))
+        return Candidate(
+            *(photo, cosine, caption, text, about, name, how), *found.sides.get(photo, NO_SIDE)
+        )
+
+    return tuple(candidate(photo, *words[photo]) for photo in sorted(words))
+
+
 def level_of(
     cohort: Cohort,
     query: Vector,
@@ -141,9 +155,21 @@ def level_of(
     return Level(*middle(bulk), chance, *middle(heights), plain, company, familiarity)
 
 
-def side_of(background: Background, seen: Vector, rival: float | None) -> Side:
-    neutral, plain = seen.tolist()
-    return neutral, rival, bool(plain >= background.plain_from)
+def sides_of(
+    cohort: Cohort,
+    query: Vector,
+    photos: Iterable[int],
+    vectors: Vector,
+    seen: Iterable[Vector],
+) -> dict[int, Side]:
+    """By photo, of (n, d) vectors and Part.seen of each."""
+    rivals = cohort.rivals(query) @ vectors.T
+    loudest = rivals.max(axis=0).tolist() if len(rivals) else [None] * len(vectors)
+    plain_from = cohort.background.plain_from
+    return {
+        photo: (float(neutral), rival, bool(plain >= plain_from))
+        for photo, (neutral, plain), rival in zip(photos, seen, loudest, strict=True)
+    }
 
 
 def _none(dimension: int) -> Vector:

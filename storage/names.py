@@ -44,14 +44,7 @@ class SqliteNames:
                 " (SELECT group_id FROM photos WHERE id = ?2)",
                 (key, photo),
             )
-            if counts[0] >= MOST_NAMES:
-                raise NameRefused(
-                    say("This group has {most} names, the most there can be.", most=MOST_NAMES)
-                )
-            if counts[1] >= MOST_EXAMPLES:
-                raise NameRefused(
-                    say("That name has {most} examples, which is enough.", most=MOST_EXAMPLES)
-                )
+            make_sure_of_room(*counts)
             await db.execute(  # the photo may have been forgotten meanwhile
                 "INSERT INTO names (photo_id, key, written, giver)"
                 " SELECT id, ?, ?, ? FROM photos WHERE id = ? ON CONFLICT DO NOTHING",
@@ -80,11 +73,7 @@ class SqliteNames:
         scope = Scope(groups, audience)
         async with self._db.read() as db:
             found = await rows(db, *_examples(scope, "names.key, written"))
-        named: dict[str, Name] = {}
-        for key, written in found:
-            first = named.get(key, Name(written, 0))
-            named[key] = Name(first.name, first.examples + 1)
-        return dict(sorted(named.items()))
+        return counted(found)
 
     async def vector(self, photo: int, model: Model) -> Vector | None:
         async with self._db.read() as db:
@@ -95,6 +84,27 @@ class SqliteNames:
                 (photo, model.fingerprint),
             )
         return None if blob is None else from_blob(blob)
+
+
+def make_sure_of_room(others: int, examples: int) -> None:
+    """Beside so many other names of the group, and examples of this one. Raises NameRefused."""
+    if others >= MOST_NAMES:
+        raise NameRefused(
+            say("This group has {most} names, the most there can be.", most=MOST_NAMES)
+        )
+    if examples >= MOST_EXAMPLES:
+        raise NameRefused(
+            say("That name has {most} examples, which is enough.", most=MOST_EXAMPLES)
+        )
+
+
+def counted(examples: Iterable[tuple[str, str]]) -> dict[str, Name]:
+    """Names by key, of (key, as written) of examples, the oldest first."""
+    named: dict[str, Name] = {}
+    for key, written in examples:
+        first = named.get(key, Name(written, 0))
+        named[key] = Name(first.name, first.examples + 1)
+    return dict(sorted(named.items()))
 
 
 def alike(
@@ -169,7 +179,7 @@ def _likeness(
     medians = np.median(sample(values), axis=0)
 
     def how(values: Vector) -> Vector:
-        return np.clip((values - medians) / np.maximum(1 - medians, 1e-6), 0, ALMOST)
+        return likeness(values, medians)
 
     ids = np.concatenate([part.ids for part in parts])
     alike_all = how(np.concatenate(values))
@@ -186,6 +196,12 @@ def _likeness(
         photo: (keys[n], float(each[n]))
         for photo, n, each in zip(found.tolist(), best.argmax(axis=1).tolist(), best, strict=True)
     }
+
+
+def likeness(values: Vector, medians: Vector) -> Vector:
+    """How alike: from as near as the median photo (0) to the same again (1)."""
+    how: Vector = np.clip((values - medians) / np.maximum(1 - medians, 1e-6), 0, ALMOST)
+    return how
 
 
 def near_names(cosines: Vector, counts: Sequence[int]) -> Vector:

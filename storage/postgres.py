@@ -25,6 +25,7 @@ from bot.photos import (
     Vector,
 )
 from bot.words import fold
+from storage.jobs import SOON
 from storage.pg.again import done_again
 from storage.pg.answers import PgAnswers
 from storage.pg.backlog import PgBacklog
@@ -61,8 +62,6 @@ from storage.pg.thumbnails import PgThumbnails
 from storage.pg.vectors import from_half, to_half
 from storage.pg.workers import Worker
 
-SOON = 60.0
-"""Seconds; a job that is postponed for longer isn't worth waiting for."""
 INDEXED_FROM = 50_000
 """Photos of a group from which on an index finds its nearest (python -m benchmarks.scale)."""
 

@@ -16,13 +16,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from bot.candidates import Background, Candidate, Candidates, Meant
+from bot.candidates import Background, Candidates, Meant
 from bot.errors import StoreError
 from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.cohort import Cohort
 from storage.connection import BUSY_SECONDS, Database
 from storage.loading import fetch
-from storage.meaning import NO_SIDE, by_meaning
+from storage.meaning import by_meaning, candidates
 from storage.names import alike
 from storage.packing import pack
 from storage.replies import said_of
@@ -107,20 +107,7 @@ class Searcher:
             words |= words_of(view.db, scope, wanted)
             said = said_of(view.db, words)
 
-            def item(photo: int, texts: tuple[str, str]) -> Candidate:
-                neutral, rival, plain = found.sides.get(photo, NO_SIDE)
-                return Candidate(
-                    photo,
-                    found.cosines.get(photo),
-                    *texts,
-                    said.get(photo, ""),
-                    *named.get(photo, ("", 0.0)),
-                    neutral,
-                    rival,
-                    plain,
-                )
-
-            items = tuple(item(photo, texts) for photo, texts in sorted(words.items()))
+            items = candidates(words, said, named, found)
             return Candidates(total, found.median, items, found.level)
 
         return await self._ask(groups, model, cohort, look)

@@ -37,7 +37,7 @@ from storage.connection import Database
 from storage.fingerprints import looks_of, save_fingerprints
 from storage.forgotten import forbid, is_forbidden, refuses
 from storage.groups import UPSERT, SqliteGroups
-from storage.jobs import Turns
+from storage.jobs import SOON, Turns
 from storage.models import SqliteModels, number_of
 from storage.names import SqliteNames
 from storage.people import SqlitePeople
@@ -59,8 +59,6 @@ from storage.vectors import from_blob, to_blob
 
 CACHE_MEGABYTES = 1024
 """For what searches keep in memory; a million photos of 512 dimensions take about 650."""
-SOON = 60.0
-"""Seconds; a job that is postponed for longer isn't worth waiting for."""
 
 
 class SqliteStore:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.errors import UnknownGroup
-from bot.photos import EVERYONE, Audience, Group, GroupStatus, Refusal
+from bot.photos import EVERYONE, Audience, Group, GroupStatus
+from storage.groups import resolved, statuses
 from storage.pg.again import done_again
 from storage.pg.counters import lock
 from storage.pg.joins import ON_POST, of_photo
-from storage.pg.moving import erase, merge
+from storage.pg.merging import erase, merge
 from storage.pg.numbers import all_held, group_number, held, met, reserve
 from storage.pg.pool import Pool
 from storage.pg.rows import Connection, number_of_group, rows, run, value
@@ -167,15 +167,7 @@ class PgGroups:
     async def resolve(self, name: str) -> str:
         async with self._pool.read() as db:
             known = await rows(db, "SELECT key, name FROM groups ORDER BY key")
-        if any(key == name for key, _ in known):
-            return name
-        named = [str(key) for key, own in known if own == name]
-        if len(named) > 1:
-            raise UnknownGroup(f"several groups are called {name!r}: write {' or '.join(named)}")
-        if not named:
-            names = ", ".join(str(own or key) for key, own in known) or "none yet"
-            raise UnknownGroup(f"there is no group called {name!r}; known groups: {names}")
-        return named[0]
+        return resolved(name, known)
 
     async def status(
         self, group: str | None = None, audience: Audience = EVERYONE
@@ -211,15 +203,7 @@ class PgGroups:
                 f" AND refused IS NOT NULL{seen}{of_photos}{only} ORDER BY photos.id",
                 values,
             )
-        reasons: dict[int, list[Refusal]] = {}
-        for group_id, photo, name, reason in refused:
-            reasons.setdefault(group_id, []).append(Refusal(photo, name, reason))
-        return [
-            GroupStatus(
-                key, name, photos, embed, read, tuple(reasons.get(group_id, ())), renew, unseen
-            )
-            for group_id, key, name, photos, embed, read, renew, unseen in counts
-        ]
+        return statuses(counts, refused)
 
 
 def _waiting(task: str) -> str:

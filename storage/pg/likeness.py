@@ -10,7 +10,7 @@ import numpy as np
 
 from bot.candidates import Meant
 from bot.photos import ALL, Vector
-from storage.names import ALMOST, near_names
+from storage.names import likeness, near_names
 from storage.pg.joins import of_photo
 from storage.pg.meaning import Asked
 from storage.pg.near import Near, all_in, nearest_in, sampled, some_in, vectors_of
@@ -80,7 +80,7 @@ async def _likeness(
         return {}
     medians = np.median(sample([near_names(typical, counts)]), axis=0)
     values = near_names(near.cosines, counts)
-    how = np.clip((values - medians) / np.maximum(1 - medians, 1e-6), 0, ALMOST)
+    how = likeness(values, medians)
     if (asked.audience, asked.only) != (meant.audience, ALL):
         scope = Scope(asked.groups, asked.audience, asked.only)
         narrower = await some_in(asked.db, scope, asked.kind, near.ids.tolist(), [])

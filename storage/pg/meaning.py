@@ -9,7 +9,7 @@ import numpy as np
 
 from bot.photos import ALL, Audience, Only, Vector
 from storage.cohort import Cohort
-from storage.meaning import COMPANY, LEAST_SPREAD, Meaning, level_of, side_of
+from storage.meaning import COMPANY, LEAST_SPREAD, Meaning, level_of, sides_of
 from storage.pg.heights import Heights, among
 from storage.pg.near import (
     Kind,
@@ -75,12 +75,7 @@ async def by_meaning(
     known = await vectors_of(db, kind, wanted)
     stack = np.stack([known[photo] for photo in wanted])
     seen, _ = cohort.look(stack)
-    rivals = cohort.rivals(query) @ stack.T
-    loudest = rivals.max(axis=0).tolist() if len(rivals) else [None] * len(wanted)
-    sides = {
-        photo: side_of(cohort.background, row, rival)
-        for photo, row, rival in zip(wanted, seen, loudest, strict=True)
-    }
+    sides = sides_of(cohort, query, wanted, stack, seen)
     company = [cosines[photo] for photo in best if not sides[photo][2]][:COMPANY]
     tops = await _heights(asked, cohort, heights, scope)
     level = level_of(cohort, query, sample([usual]), many, tops, company)

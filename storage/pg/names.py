@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from bot.errors import NameRefused
-from bot.language import say
 from bot.photos import Audience, Model, Name, Vector
-from storage.names import MOST_EXAMPLES, MOST_NAMES
+from storage.names import counted, make_sure_of_room
 from storage.pg.again import done_again
 from storage.pg.counters import lock
 from storage.pg.ids import group_of
@@ -42,14 +40,7 @@ class PgNames:
                 " count(*) FILTER (WHERE key = ? AND photo_id <> ?) FROM names WHERE group_id = ?",
                 (key, key, photo, group),
             )
-            if counts[0] >= MOST_NAMES:
-                raise NameRefused(
-                    say("This group has {most} names, the most there can be.", most=MOST_NAMES)
-                )
-            if counts[1] >= MOST_EXAMPLES:
-                raise NameRefused(
-                    say("That name has {most} examples, which is enough.", most=MOST_EXAMPLES)
-                )
+            make_sure_of_room(*counts)
             await run(
                 db,
                 "INSERT INTO names (group_id, photo_id, key, written, giver)"
@@ -79,11 +70,7 @@ class PgNames:
         async with self._pool.read() as db:
             numbers = sorted((await numbers_of_groups(db, groups)).values())
             found = await rows(db, *examples(Scope(numbers, audience), "names.key, written"))
-        named: dict[str, Name] = {}
-        for key, written in found:
-            first = named.get(key, Name(written, 0))
-            named[key] = Name(first.name, first.examples + 1)
-        return dict(sorted(named.items()))
+        return counted(found)
 
     async def vector(self, photo: int, model: Model) -> Vector | None:
         async with self._pool.read() as db:

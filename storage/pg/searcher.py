@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from bot.candidates import Background, Candidate, Candidates, Meant
+from bot.candidates import Background, Candidates, Meant
 from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.cohort import Cohort
-from storage.meaning import NO_SIDE
+from storage.meaning import candidates
 from storage.pg.heights import Heights
 from storage.pg.indexes import LOOK, Indexes
 from storage.pg.likeness import alike
@@ -54,20 +54,7 @@ class Searcher:
             words |= await words_of(db, scope, (found.cosines.keys() | named.keys()) - words.keys())
             said = await said_of(db, words)
 
-        def item(photo: int, texts: tuple[str, str]) -> Candidate:
-            neutral, rival, plain = found.sides.get(photo, NO_SIDE)
-            return Candidate(
-                photo,
-                found.cosines.get(photo),
-                *texts,
-                said.get(photo, ""),
-                *named.get(photo, ("", 0.0)),
-                neutral,
-                rival,
-                plain,
-            )
-
-        items = tuple(item(photo, texts) for photo, texts in sorted(words.items()))
+        items = candidates(words, said, named, found)
         self._indexes.need(asked.kind, asked.groups, total)
         return Candidates(total, found.median, items, found.level)
 

@@ -9,10 +9,8 @@ from storage.pg.joins import of_photo
 from storage.pg.rows import Connection, rows, storable
 from storage.pg.scope import Scope
 from storage.pg.wording import like
+from storage.search import MOST_BY_WORDS, Texts
 
-MOST_BY_WORDS = 2000
-Texts = dict[int, tuple[str, str]]
-"""(caption, text) by photo id, folded."""
 _TEXTS = f"JOIN texts ON {of_photo('texts')}"
 
 
