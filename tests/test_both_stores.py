@@ -15,6 +15,7 @@ import pytest
 from bot.answers import Hit, Signal
 from bot.candidates import Background, Candidate, Candidates, Meant
 from bot.photos import ALL, EVERYONE, Audience, Group, Model, Only, PhotoRef, Post, Task, Vector
+from storage.pg import near
 from storage.postgres import PostgresStore
 from storage.sqlite import SqliteStore
 from tests.stores import AnyStore
@@ -247,3 +248,37 @@ async def test_all_else_is_alike_too(twins: Twins) -> None:
     one, other = [await told(which, store) for which, store in enumerate(twins.both)]
     for mine, theirs in zip(one, other, strict=True):
         assert mine == theirs
+
+
+async def test_large_groups_answer_alike(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an index, where many photos are in scope; and one by one where it is a few."""
+    random_ = np.random.default_rng(4)
+    background, at = a_background(random_), datetime(2024, 1, 1, tzinfo=UTC)
+    async with (
+        SqliteStore(tmp_path / "box.db") as sqlite,
+        PostgresStore(postgres_url, indexed_from=100) as postgres,
+    ):
+        twins = Twins(sqlite, postgres)
+        vectors = np.stack([unit(random_) for _ in range(300)])
+        for n in range(300):
+            channel, ref = "few" if n % 60 == 0 else "many", PhotoRef("file", f"k{n}", "/p")
+            await twins.remember(Post("g", channel, str(n), "ann", "Ann", at, (ref,)))
+        for which, store in enumerate(twins.both):
+            await store.save_vectors(MODEL, [pair[which] for pair in twins.ids], vectors)
+        assert await postgres.tend() == 1
+        for name in (None, "many", "few"):
+            audience = EVERYONE if name is None else Audience(frozenset({name}))
+            if name == "few":
+                monkeypatch.setattr(near, "SAMPLE", 20)  # none of these is in it
+            for _ in range(3):
+                query = unit(random_)
+                found = [
+                    await store.search(
+                        ["g"], audience, [], [query], MODEL, 3, background=background
+                    )
+                    for store in twins.both
+                ]
+                assert found[0].level is not None
+                alike(found[0], found[1], twins, CLOSE)

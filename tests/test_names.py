@@ -24,8 +24,7 @@ from bot.photos import ALL, EVERYONE, Audience, Model, Only, Query, StoredPhoto,
 from bot.starter import evaluate
 from bot.starter.concepts import Concept, concept, concepts
 from bot.starter.scenes import Painter, compose
-from storage import names as in_sqlite
-from storage.pg import names as in_postgres
+from storage import names
 from tests import kept
 from tests.stores import AnyStore, Rooms, so_many, store_on
 from tests.test_store import MODEL, OTHER, a_post, a_vector
@@ -155,9 +154,8 @@ async def test_another_model_has_other_vectors(store: AnyStore) -> None:
 
 
 async def test_names_have_limits(store: AnyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (in_sqlite, in_postgres):
-        monkeypatch.setattr(module, "MOST_NAMES", 2)
-        monkeypatch.setattr(module, "MOST_EXAMPLES", 2)
+    monkeypatch.setattr(names, "MOST_NAMES", 2)
+    monkeypatch.setattr(names, "MOST_EXAMPLES", 2)
     photos = [await post(store, str(n)) for n in range(3)]
     other = await post(store, "9", group="local:other")
     for key in ("a", "b"):

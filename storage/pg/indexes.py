@@ -45,6 +45,11 @@ class Indexes:
         self._task: asyncio.Task[None] | None = None
         self._next = 0.0
 
+    @property
+    def kept_from(self) -> int:
+        """With fewer photos a group loses its index."""
+        return int(self._from * SHRUNK)
+
     def need(self, kind: Kind, groups: Sequence[int], total: int) -> None:
         """A question about so many photos was asked: see to indexes in the background."""
         now = asyncio.get_running_loop().time()
@@ -94,7 +99,7 @@ class Indexes:
                     " JOIN models ON models.id = model_id WHERE role <> 'retired'"
                     " GROUP BY group_id, model_id, dimension HAVING count(*) >= ?"
                     " /* every group */",
-                    (int(self._from * SHRUNK),),
+                    (self.kept_from,),
                 )
             }
             whole, done = set(), 0

@@ -75,10 +75,13 @@ class Searcher:
     ) -> Asked:
         numbers = list((await numbers_of_groups(db, groups)).values())
         kind = await kind_of(db, None if model is None else model.fingerprint)
-        indexed = await self._indexes.ready(db, kind, numbers)
+        indexed = set(await self._indexes.ready(db, kind, numbers))
+        for group in list(indexed):  # of few photos, all: neither index nor sample tells of them
+            if await self._sizes.of(db, group, audience, only) < self._indexes.kept_from:
+                indexed.remove(group)
         if indexed:
             await db.execute(LOOK)
-        return Asked(db, numbers, audience, only, kind, indexed, self._sizes)
+        return Asked(db, numbers, audience, only, kind, frozenset(indexed), self._sizes)
 
     def _cohort(self, model: Model | None, background: Background | None) -> Cohort | None:
         """Of this background, worked out once."""
