@@ -14,7 +14,7 @@ from bot.answers import Hit
 from bot.backlog import Kind
 from bot.errors import NameRefused
 from bot.photos import EVERYONE, Group, Task
-from storage.pg import names as names_module
+from storage import names as names_module
 from storage.postgres import PostgresStore
 from tests.stores import selected
 from tests.test_store import MODEL, a_post, a_vector

@@ -284,6 +284,17 @@ async def test_a_line_that_died_in_silence_is_replaced(
         await far.close()
 
 
+async def test_a_line_that_is_lost_while_it_is_given_back_is_no_error(postgres_url: str) -> None:
+    opened = Pool(postgres_url, connections=1)
+    await opened.open()
+    loop = asyncio.get_running_loop()
+    async with opened.read() as db:
+        # asyncpg lets go of it one step of the loop before it marks its place as free
+        loop.call_soon(loop.call_soon, db._con.terminate)
+    assert await _backend(opened), "its place is free again"
+    await opened.close()
+
+
 async def _backend(of: Pool) -> object:
     async with of.read() as db:
         return await value(db, "SELECT pg_backend_pid()")

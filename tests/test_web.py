@@ -120,20 +120,25 @@ async def test_too_large_a_file_is_refused_before_and_while_it_arrives(
 
 
 async def test_an_upload_that_is_cut_off_leaves_nothing(chat: Running) -> None:
+    uploads = chat.folder / "web" / "uploads"
     port = int(chat.address.rstrip("/").rpartition(":")[2])
     _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"POST /upload?name=a.jpg HTTP/1.1\r\nHost: localhost\r\n")
-    writer.write(b"Content-Length: 1000\r\n\r\nonly this")
-    await writer.drain()
-    await asyncio.sleep(0.2)
-    assert len(list((chat.folder / "web" / "uploads").iterdir())) == 1
-    writer.close()
-    await writer.wait_closed()
-    for _ in range(100):
-        if not list((chat.folder / "web" / "uploads").iterdir()):
-            break
-        await asyncio.sleep(0.02)
-    assert list((chat.folder / "web" / "uploads").iterdir()) == []
+    try:
+        writer.write(b"POST /upload?name=a.jpg HTTP/1.1\r\nHost: localhost\r\n")
+        writer.write(b"Content-Length: 1000\r\n\r\nonly this")
+        await writer.drain()
+        await holds(uploads, 1)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    await holds(uploads, 0)
+
+
+async def holds(folder: Path, files: int) -> None:
+    """Wait until it does."""
+    async with asyncio.timeout(20):
+        while len(list(folder.iterdir())) != files:
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize(

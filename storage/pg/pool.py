@@ -172,7 +172,9 @@ class Pool:
             raise
 
     async def _give_back(self, pool: asyncpg.Pool[Any], db: Connection) -> None:
-        with suppress(*FOREIGN):  # what was done is done
+        # What was done is done. InternalClientError: its line was lost in this very moment, and
+        # asyncpg has taken it back by itself.
+        with suppress(*FOREIGN, asyncpg.InternalClientError):
             self._hear(db)
             await pool.release(db, timeout=ANSWER_SECONDS)
 
