@@ -53,7 +53,7 @@ INDEXED_FROM = 50_000
 """As storage.postgres has it."""
 ROUNDS, JUDGED, TOP = 15, 100, 3
 GROUPS, OF_GROUP, MIXED_SECONDS, ASKERS, POSTERS = 1_000, 1_000, 60.0, 4, 2
-DURABLE = ("shared_buffers=4GB", "max_wal_size=4GB", "maintenance_work_mem=1GB", "work_mem=64MB")
+DURABLE = ("shared_buffers=4GB", "max_wal_size=4GB", "maintenance_work_mem=3GB", "work_mem=64MB")
 SECRET = "a-secret-of-the-benchmark"
 
 

@@ -26,6 +26,11 @@ LOOK = (
 """What a narrow audience needs: the index goes on until enough of what it finds is in scope."""
 LINKS, WIDTH = 16, 128
 """m and ef_construction."""
+MEMORY_MB = 512
+"""In which an index is made if the server's maintenance_work_mem is not more."""
+AROUND_BYTES = 900
+"""Of a vector's links and its place, while the index is made: with too little memory pgvector
+changes to a way that is many times slower."""
 SHRUNK = 0.5
 """Share of the size from which on there is an index down to which one is kept."""
 LOCK = 0x5B0EB1
@@ -113,7 +118,7 @@ class Indexes:
                 done += 1
             for (group, model), (photos, dimension) in sizes.items():
                 if photos >= self._from and (group, model) not in whole:
-                    await _make(db, group, model, dimension)
+                    await _make(db, group, model, photos, dimension)
                     done += 1
             return done
         finally:
@@ -126,7 +131,9 @@ class Indexes:
             log.warning("searches of large groups take longer for now: %s", error)
 
 
-async def _make(db: asyncpg.Connection, group: int, model: int, dimension: int) -> None:
+async def _make(
+    db: asyncpg.Connection, group: int, model: int, photos: int, dimension: int
+) -> None:
     name = name_of(group, model)
     partition = await value(
         db, "SELECT tableoid::regclass::text FROM vectors WHERE group_id = ? LIMIT 1", (group,)
@@ -134,7 +141,19 @@ async def _make(db: asyncpg.Connection, group: int, model: int, dimension: int) 
     if partition is None:
         return
     log.info("an index is made of a large group's photos; questions go on meanwhile")
-    await run(db, "SELECT set_config('maintenance_work_mem', '512MB', false)")
+    memory = int(
+        await value(db, "SELECT pg_size_bytes(current_setting('maintenance_work_mem')) / 1048576")
+    )
+    if memory < MEMORY_MB:
+        memory = MEMORY_MB
+        await run(db, f"SET maintenance_work_mem = '{MEMORY_MB}MB'")
+    needed = photos * (2 * dimension + AROUND_BYTES) >> 20
+    if memory < needed:
+        log.warning(
+            "the index of a group of %s photos takes hours in %s MB of memory:"
+            " set maintenance_work_mem of the database server to %s MB, and it takes minutes",
+            *(photos, memory, needed),
+        )
     await db.execute(
         f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {partition} USING hnsw"
         f" ((vector::halfvec({dimension})) halfvec_ip_ops)"

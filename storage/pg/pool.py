@@ -14,6 +14,7 @@ import asyncpg
 from pgvector.asyncpg import register_vector
 
 from bot.errors import StoreError
+from storage.pg.letters import look_at_letters
 from storage.pg.migrations import migrate
 from storage.pg.rows import Connection
 from storage.pg.transactions import ONE_MOMENT, WRITING, cut, transaction
@@ -74,6 +75,7 @@ class Pool:
         first = await self._connect(seconds)
         try:
             await migrate(first)
+            await look_at_letters(first)
             if not self._unfinished and await is_unfinished(first):
                 raise StoreError(
                     f"the move into the database {self.place} is not finished: say again what "

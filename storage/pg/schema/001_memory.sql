@@ -15,7 +15,7 @@ CREATE TABLE groups (
 -- The last number given to a post or photo; how often searches gained photos, and lost some.
 CREATE TABLE counters (
     group_id integer PRIMARY KEY REFERENCES groups ON DELETE CASCADE,
-    last     bigint NOT NULL DEFAULT 0,
+    last     bigint NOT NULL DEFAULT 0 CHECK (last < 536870912), -- an id has room for 29 bits of it
     grown    bigint NOT NULL DEFAULT 0,
     shrunk   bigint NOT NULL DEFAULT 0
 );
