@@ -11,10 +11,12 @@ from typing import Self
 import numpy as np
 
 from bot import perceptual
+from bot.cores import cores
 from bot.errors import NotAPhoto
 from bot.metrics import SILENT, Meter
 from bot.photos import ImageSpec, Pixels
 from bot.sandbox import Sandbox, SandboxBroken
+from bot.sandboxes import Sandboxes
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,9 @@ DECODE_SECONDS = 30
 READ_SECONDS = 120
 MEMORY = 3 * 2**30
 """Address space of each child. 80 megapixels decoded and copied once fit."""
+MOST_EYES = 8
+"""A core decodes about as many photos as two encode, so that one child would be the limit of any
+larger machine; eight keep up with sixteen cores."""
 READ_NICENESS = 10
 """Reading text takes a hundred times a query's work: it steps back for everything else."""
 
@@ -43,11 +48,12 @@ class Picture:
 
 
 class Decoder:
-    """Decoding and text reading in one child each, so that neither waits for the other."""
+    """Decoding in children of its own, text reading in another, so that neither waits for the
+    other."""
 
     def __init__(self, meter: Meter = SILENT) -> None:
         self._meter = meter
-        self._eyes = Sandbox(DECODE_SECONDS, MEMORY)
+        self._eyes = Sandboxes(min(cores(), MOST_EYES), DECODE_SECONDS, MEMORY)
         self._reader = Sandbox(READ_SECONDS, MEMORY, READ_NICENESS)
 
     @property

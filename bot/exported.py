@@ -13,13 +13,13 @@ The folder is made by bot.export_child, the starter's by bot.starter.graphs:
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot.cores import cores
 from bot.errors import ModelUnavailable, line_of
 from bot.photos import Calibration, ImageSpec, Pixels, Vector
 from bot.tokens import Reading, Tokens
@@ -142,10 +142,3 @@ def session(graph: Path, spins: bool = False) -> InferenceSession:
     options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def cores() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import queue
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from bot.candidates import Background, Candidates, Meant
+from bot.cores import cores
 from bot.errors import StoreError
 from bot.photos import ALL, Audience, Model, Only, Vector
 from storage.cohort import Cohort
@@ -44,7 +44,7 @@ class Searcher:
     def __init__(self, db: Database, cache_megabytes: int, exact: int = EXACT) -> None:
         self._db = db
         self._rolls = Rolls(cache_megabytes * MEGABYTE, exact)
-        self._threads = os.cpu_count() or 1
+        self._threads = cores()
         self._asking: ThreadPoolExecutor | None = None
         self._scanning: ThreadPoolExecutor | None = None
         self._connections: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()

@@ -15,6 +15,7 @@ from bot.decoder import Decoder
 from bot.errors import NotAPhoto
 from bot.photos import ImageSpec
 from bot.sandbox import Sandbox, SandboxBroken
+from bot.sandboxes import Sandboxes
 from tests.pictures import encoded, photo, png_claiming, scene, sign
 
 SPEC = ImageSpec((64, 64))
@@ -47,16 +48,36 @@ async def test_refusals_come_through_and_the_child_lives_on(decoder: Decoder) ->
             await decoder.pixels(bad, SPEC)
         with pytest.raises(NotAPhoto):
             await decoder.read(bad)
-    child = decoder._eyes._child
-    assert child is not None
+    assert decoder.started == 2
     await decoder.pixels(photo(), SPEC)
-    assert decoder._eyes._child is child, "a refusal is no crash"
+    assert (decoder.started, decoder.lost) == (2, 0), "a refusal is no crash"
 
 
 async def test_many_at_once_get_their_own_answers(decoder: Decoder) -> None:
     alone = [await decoder.pixels(photo(n), SPEC) for n in range(6)]
     together = await asyncio.gather(*(decoder.pixels(photo(n), SPEC) for n in range(6)))
     assert all((a == b).all() for a, b in zip(alone, together, strict=True))
+
+
+async def test_several_work_at_a_time_and_no_more_than_are_needed() -> None:
+    boxes = Sandboxes(3, timeout=20, memory=3 * GIB)
+    for _ in range(4):
+        await boxes.call("preview", {"longest": 50}, photo())
+    assert boxes.started == 1
+    (busy,) = [each._child for each in boxes._all if each._child is not None]
+    os.kill(busy.pid, signal.SIGSTOP)
+    held = asyncio.create_task(boxes.call("preview", {"longest": 50}, photo()))
+    await asyncio.sleep(0)
+    bodies = await asyncio.gather(
+        *(boxes.call("preview", {"longest": 50}, photo(n)) for n in range(5))
+    )
+    assert all(body.startswith(b"\xff\xd8\xff") for _, body in bodies)
+    assert boxes.started == 3
+    assert not held.done(), "the others went on without it"
+    os.kill(busy.pid, signal.SIGCONT)
+    assert (await held)[1]
+    assert boxes.lost == 0
+    await boxes.close()
 
 
 async def test_a_killed_child_is_replaced() -> None:
