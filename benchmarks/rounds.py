@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -52,6 +53,16 @@ def patient() -> None:
     """Before torch is imported: its threads yield instead of spinning while they wait, which costs
     nothing on a quiet machine, and on a busy one spares the rivals what we spare ourselves."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@contextmanager
+def as_the_bot() -> Iterator[None]:
+    """NumPy's products without threads of their own, as bot/__main__.py has them; rivals keep
+    theirs."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def _processor() -> str:

@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from benchmarks import filling, filling_postgres
 from benchmarks.filling import MODEL, batches, cloud_for
-from benchmarks.rounds import DOCS, machine
+from benchmarks.rounds import DOCS, as_the_bot, machine
 from bot.photos import EVERYONE, PhotoRef, Post, Vector
 from bot.starter import families
 from bot.starter.scenes import Painter, compose
@@ -443,7 +443,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        report = asyncio.run(measure(options, work))
+        with as_the_bot():
+            report = asyncio.run(measure(options, work))
     if not options.quick:
         _keep(report, DOCS / "scale.json", options.parts)
     print(document(report))

@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks import models, phone
 from benchmarks.chat import Chat
-from benchmarks.rounds import Figure, machine, save, table, verdict
+from benchmarks.rounds import Figure, as_the_bot, machine, save, table, verdict
 from bot.decoder import Decoder
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
@@ -254,7 +254,8 @@ def main() -> int:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     rounds, photos, seconds = (1, 20, 3.0) if options.quick else (options.rounds, 200, 15.0)
-    report = asyncio.run(measure(options.work, rounds, photos, seconds))
+    with as_the_bot():
+        report = asyncio.run(measure(options.work, rounds, photos, seconds))
     print(document(report))
     if not options.dry:
         save("together", document(report), asdict(report))
