@@ -103,8 +103,9 @@ async def _seen(
         near = await all_in(asked.db, scope, asked.kind, queries)
         return near, near.cosines
     wanted: set[int] = set()
+    total = await asked.sizes.of(asked.db, group, meant.audience, ALL)
     for query in queries:
-        wanted.update(await nearest_in(asked.db, scope, asked.kind, group, query, most))
+        wanted.update(await nearest_in(asked.db, scope, asked.kind, group, query, most, total))
     ids = await sampled(asked.db, group)
     rest = await some_in(asked.db, scope, asked.kind, ids, queries)
     return await some_in(asked.db, scope, asked.kind, wanted, queries), rest.cosines

@@ -107,7 +107,9 @@ async def _near(
             total = await asked.sizes.of(asked.db, group, asked.audience, asked.only)
             wanted = set(also)
             for vector in vectors:
-                wanted.update(await nearest_in(asked.db, scope, asked.kind, group, vector, nearest))
+                wanted.update(
+                    await nearest_in(asked.db, scope, asked.kind, group, vector, nearest, total)
+                )
             some = await some_in(asked.db, scope, asked.kind, wanted, vectors)
             some_ids = await sampled(asked.db, group)
             rest = await some_in(asked.db, scope, asked.kind, some_ids, vectors)
