@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from bot.language import ENGLISH, Language, fitting, language, languages, named, say, speak
-from bot.ports import GroupStore
+from bot.stores import GroupStore
 
 NOTE = "language"
 """Note on a group: the code of the language that was chosen for it."""

@@ -20,20 +20,17 @@ from bot.model_state import ModelState
 from bot.originals import fetch
 from bot.pace import Pace
 from bot.photos import Audience, PhotoRef, Post, Query, Remembered, StoredPhoto, Task
-from bot.ports import (
+from bot.ports import ChatAdapter, Elections, Encoder, PhotoStore
+from bot.stats import Stats, gather
+from bot.stores import (
     BacklogStore,
-    ChatAdapter,
-    Elections,
-    Encoder,
     GroupStore,
     PeopleStore,
-    PhotoStore,
     ReplyStore,
     ScopeStore,
     StandInStore,
     TallyStore,
 )
-from bot.stats import Stats, gather
 
 POSTS_AT_ONCE = 200
 """That are forgotten in one transaction, so that nobody waits long for it."""

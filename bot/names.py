@@ -9,8 +9,8 @@ from bot import words
 from bot.errors import NameRefused
 from bot.language import count, say
 from bot.photos import Audience, Name, StoredPhoto
-from bot.ports import NameStore
 from bot.ranking import FILLERS
+from bot.stores import NameStore
 
 LONGEST = 40
 _SMALL_WORDS = rf"(?:\b(?:{'|'.join(map(re.escape, sorted(FILLERS)))})\s+)*"

@@ -15,9 +15,10 @@ from bot import words
 from bot.language import count, say, to_say
 from bot.minus import looks_like
 from bot.photos import Audience, Query
-from bot.ports import Encoder, ScopeStore
+from bot.ports import Encoder
 from bot.query import Asked, parse
 from bot.ranking import FILLERS
+from bot.stores import ScopeStore
 from bot.words import fold, is_ideographic
 
 NOBODY = to_say("I don't know anybody called “{name}” here; searched as a word.")

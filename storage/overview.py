@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bot.ports import GroupStore, ModelStore
+from bot.stores import GroupStore, ModelStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ FROM_THE_CORE = {
     "bot.elections",
     "bot.errors",
     "bot.ports",
+    "bot.stores",
     "bot.memory",
     "bot.words",
     "bot.decoder",

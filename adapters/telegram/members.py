@@ -10,7 +10,7 @@ from telegram.error import TelegramError
 from adapters.telegram.bot import TelegramBot
 from adapters.telegram.ids import chat_id, group_id, person_id
 from bot.photos import Group
-from bot.ports import GroupStore
+from bot.stores import GroupStore
 
 AT_ONCE = 8
 """Groups that are asked about at the same time."""
