@@ -52,6 +52,7 @@ FROM_THE_CORE = {
     "bot.answers",
     "bot.backlog",
     "bot.candidates",
+    "bot.cores",
     "bot.elections",
     "bot.errors",
     "bot.ports",
