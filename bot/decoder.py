@@ -24,9 +24,10 @@ DECODE_SECONDS = 30
 READ_SECONDS = 120
 MEMORY = 3 * 2**30
 """Address space of each child. 80 megapixels decoded and copied once fit."""
-MOST_EYES = 8
+MOST_EYES = 4
 """A core decodes about as many photos as two encode, so that one child would be the limit of any
-larger machine; eight keep up with sixteen cores."""
+larger machine; four keep up with eight cores, and with half a gigabyte each for the largest photos
+they fit into the memory that compose.yaml gives."""
 READ_NICENESS = 10
 """Reading text takes a hundred times a query's work: it steps back for everything else."""
 
