@@ -418,8 +418,9 @@ def _keep(report: Report, file: Path, parts: Sequence[str]) -> None:
     if "encoders" not in parts:
         report.encoders = {int(n): rate for n, rate in before["encoders"].items()}
         report.flood = before.get("flood", report.flood)
-    if "search" not in parts:
-        report.sizes = [Size(**each) for each in before["sizes"]]
+    measured = {each.photos for each in report.sizes}
+    earlier = [Size(**each) for each in before["sizes"] if each["photos"] not in measured]
+    report.sizes = sorted([*earlier, *report.sizes], key=lambda each: each.photos)
     if "mixed" not in parts and before["mixed"]:
         report.mixed = Mixed(**before["mixed"])
 

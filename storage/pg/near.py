@@ -84,7 +84,7 @@ async def nearest_in(
     """The nearest photos of one group, by its index; nearly always the very nearest. `total`: how
     many are in scope."""
     # The index is of this group and model alone, which the planner must see written out. It brings
-    # them nearly in order, so that more are taken than are wanted.
+    # them nearly in order; without `+ 0` the planner would rely on that, and stop at the first.
     far, half = f"vectors.vector::halfvec({kind.dimension}) <#> ?", to_half(query)
     looked_at, values = scope.select(
         f"photos.id, {far} AS far",
@@ -97,7 +97,7 @@ async def nearest_in(
     found = await rows(
         db,
         f"WITH looked_at AS MATERIALIZED ({looked_at})"
-        " SELECT id FROM looked_at ORDER BY far, id LIMIT ?",
+        " SELECT id FROM looked_at ORDER BY far + 0, id LIMIT ?",
         (*values, most),
     )
     return [int(photo) for (photo,) in found]
