@@ -148,15 +148,13 @@ async def measure(work: Path, rounds: int, photos: int, seconds: float) -> Repor
         for number in range(rounds + 1):
             kept = times if number else {name: Times() for name in times}  # the first warms up
             await _with_questions(bench, kept[IDLE], [1], asyncio.sleep(seconds))
-            ids = await bench.post(0, photos)
-            rate = photos / await bench.indexed(ids)
-            if number:
-                alone.append(rate)
-            await bench.drop(ids)
-            ids = await bench.post(0, photos)
-            took = await _with_questions(bench, kept[BUSY], [1], bench.indexed(ids))
-            kept[BUSY].rates.append(photos / (took or 1))
-            await bench.drop(ids)
+            for asked in (False, True) if number % 2 else (True, False):  # neither is always first
+                ids = await bench.post(0, photos)
+                groups, asking = ([1], kept[BUSY]) if asked else ([], Times())
+                took = await _with_questions(bench, asking, groups, bench.indexed(ids))
+                if number:
+                    (kept[BUSY].rates if asked else alone).append(photos / took)
+                await bench.drop(ids)
             for name, share in ((ALIKE, photos // GROUPS), (FLOOD, photos)):
                 await _crowd(bench, kept[name], photos, share)
     packages = ("onnxruntime", "numpy", "pillow", "aiosqlite")
@@ -247,7 +245,7 @@ rounds in turns. With nobody asking, {report.alone} photos a second are indexed.
 def main() -> int:
     """Read the command line, measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.together", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--quick", action="store_true", help="few photos, to see that it runs")
     parser.add_argument("--dry", action="store_true", help="leave docs/benchmarks as it is")
     parser.add_argument("--work", type=Path, default=Path("data/benchmarks"), help="kept models")
