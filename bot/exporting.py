@@ -18,7 +18,7 @@ from bot.loader import Preparing
 from bot.modelfolder import ModelFolder
 from bot.sandbox import environment
 
-VERSION = 1
+VERSION = 2
 """Goes up when exports are made in another way, so that old ones aren't used."""
 
 UNFIT = "unfit.json"
@@ -88,8 +88,17 @@ def _make(folder: ModelFolder, target: Path, preparing: Preparing) -> None:
         if child.wait() != 0:
             raise CanNotExport(f"exporting it ended with code {child.returncode}")
         partial.rename(target)
+        _tidy(target)
     finally:
         if child.poll() is None:
             child.kill()
         child.communicate()
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _tidy(target: Path) -> None:
+    """Away with what earlier versions made of the same model: some hundred megabytes."""
+    fingerprint, _, _ = target.name.rpartition("-")
+    for other in target.parent.glob(f"{fingerprint}-*"):
+        if other.name.removeprefix(f"{fingerprint}-").isdigit() and other != target:
+            shutil.rmtree(other, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ TEXTS = (
     "\ud800\x00",
 )
 """Queries of every kind, to be read and embedded as PyTorch does."""
+SHORT = TEXTS[1:3]
+TRIES = 5
 
 
 class Unfit(ShoeboxError):
@@ -63,6 +66,16 @@ class Proof:
             tower: float((found[tower] * vectors).sum(axis=1).min())
             for tower, vectors in self._expected.items()
         }
+
+    def seconds(self, export: Path) -> float:
+        """What some short texts take, the least of some tries."""
+        network, tries = ExportedNetwork(export), []
+        for _ in range(TRIES):
+            began = time.perf_counter()
+            for text in SHORT:
+                network.text(text)
+            tries.append(time.perf_counter() - began)
+        return min(tries)
 
     def check_same(self, export: Path) -> dict[str, float]:
         """The cosines of an export in float32. Raises Unfit where it is another model."""

@@ -147,7 +147,7 @@ def _take_apart_attention(tower: Any) -> None:
         ) -> tuple[torch.Tensor, None]:
             """(1, t, width) -> (1, t, width)."""
             whole = self.whole
-            packed = torch.nn.functional.linear(rows[0], whole.in_proj_weight, whole.in_proj_bias)
+            packed = rows[0] @ whole.in_proj_weight.T + whole.in_proj_bias
             heads = packed.view(-1, 3, whole.num_heads, whole.head_dim)
             query, key, value = heads.permute(1, 2, 0, 3).unbind(0)
             scores = query @ key.transpose(1, 2) * whole.head_dim**-0.5
