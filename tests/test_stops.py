@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.cores import cores
+from bot.decoder import MOST_EYES
 from bot.starter import files
 from tests.pictures import photo, sign
 from tests.test_backup import free_port
@@ -170,7 +172,8 @@ def test_while_a_large_import_runs_and_texts_are_read(tmp_path: Path) -> None:
     database = tmp_path / "data/shoebox.db"
     with started(tmp_path, "import", str(album), "--group", "fam", MODEL="starter") as process:
         waits_for(database, "SELECT count(*) FROM texts WHERE text <> ''", 1)
-        assert len(children_of(process.pid)) == 2, "one decodes, one reads"
+        children = len(children_of(process.pid))
+        assert 2 <= children <= 1 + min(cores(), MOST_EYES), "some decode, one reads"
         code, said = stopped(process)
         assert code == 130
         assert "nothing is lost" in said
