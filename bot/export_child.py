@@ -59,24 +59,30 @@ def export(model: Path, target: Path) -> Iterator[int]:
     yield 60
     about.write(target / ABOUT)
     about = replace(about, cosine=proof.check_same(target))
+    exact = proof.seconds(target)
     yield 65
     for percent, (tower, quantise) in zip(PERCENTS, WAYS, strict=True):
         if about.precision[tower] == FLOAT32:
-            _try(target, tower, quantise, proof, about)
+            _try(target, tower, quantise, proof, about, exact)
         yield percent
     about.write(target / ABOUT)
     yield 100
 
 
 def _try(
-    target: Path, tower: str, quantise: Callable[[Path, Path], None], proof: Proof, about: About
+    target: Path,
+    tower: str,
+    quantise: Callable[[Path, Path], None],
+    proof: Proof,
+    about: About,
+    seconds: float,
 ) -> None:
-    """Put the tower in int8 into the place of that in float32, if it is as good."""
-    before = proof.seconds(target)
+    """Put the tower in int8 into the place of that in float32, if it is as good. `seconds`: what
+    texts took before."""
     exact = (target / tower).rename(target / "exact.onnx")
     quantise(exact, target / tower)
     cosine = proof.cosines(target)[tower]
-    if cosine >= CLOSE[tower] and (tower == IMAGE or proof.seconds(target) < before):
+    if cosine >= CLOSE[tower] and (tower == IMAGE or proof.seconds(target) < seconds):
         about.precision[tower], about.cosine[tower] = INT8, cosine
         exact.unlink()
     else:

@@ -193,12 +193,9 @@ def test_a_child_exports_once_and_serving_needs_no_torch(
 ) -> None:
     folder = modelfolder.read(models["siglip"])
     told: list[int] = []
-    target = exporting.obtain(
-        folder,
-        modelfolder.fingerprint(folder, modelfolder.Hashes(tmp_path / "h")),
-        tmp_path,
-        told.append,
-    )
+    fingerprint = modelfolder.fingerprint(folder, modelfolder.Hashes(tmp_path / "h"))
+    (tmp_path / "exports" / f"{fingerprint}-1").mkdir(parents=True)  # an earlier version's
+    target = exporting.obtain(folder, fingerprint, tmp_path, told.append)
     assert told[-1] == 100
     assert [p.name for p in target.parent.iterdir() if p.is_dir()] == [target.name]
     code = f"""
