@@ -50,8 +50,9 @@ def machine(*packages: str) -> str:
 
 
 def patient() -> None:
-    """Before torch is imported: its threads yield instead of spinning while they wait, which costs
-    nothing on a quiet machine, and on a busy one spares the rivals what we spare ourselves."""
+    """Before torch or faiss is imported: their threads yield instead of spinning while they wait,
+    which costs nothing on a quiet machine, and on a busy one spares the rivals what we spare
+    ourselves."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

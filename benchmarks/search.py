@@ -33,10 +33,11 @@ import numpy as np
 import psutil
 
 from benchmarks.filling import MODEL, Cloud, batches, cloud_for, fill
-from benchmarks.rounds import as_the_bot, machine
+from benchmarks.rounds import as_the_bot, machine, patient
 from benchmarks.searchers import TOP, rivals
 from bot.candidates import Background
 from bot.photos import EVERYONE, PhotoRef, Post, Vector
+from storage.meaning import SHARE, SPARE
 from storage.sqlite import SqliteStore
 
 SEED = 7
@@ -327,8 +328,8 @@ whether anything fits; rivals only look for the nearest. All take turns, questio
 {chr(10).join(verdicts(report))}
 
 Shoebox reads each photo's embedding as 512 int8 codes with a scale (numkong), and the best
-{2 * TOP + 32} again as float32 from the database; the bandwidth is that of the codes alone, over
-the whole time of a question.
+{TOP + SPARE + TOP // SHARE} again as float32 from the database; the bandwidth is that of the codes
+alone, over the whole time of a question.
 
 {tables}
 
@@ -354,6 +355,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="keep filled stores here, for the next time")
     parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    patient()
     if options.alone:
         print(json.dumps(asyncio.run(alone(options.alone, options.sizes[0], options.seed))))
         return 0

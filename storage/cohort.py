@@ -49,21 +49,23 @@ class Cohort:
         plain = (vectors @ self.background.plain.T).max(axis=1)
         return np.stack([said.mean(axis=1), plain], axis=1), said
 
-    def familiarity(self, query: Vector) -> float:
-        """See Level.familiarity, of a (d,) question."""
-        middle, spread = self._usual
-        nearest = float((self.background.words @ query).max(initial=-1.0))
-        return min(max((nearest - middle) / spread, 0.0), FAMILIAR)
+    def nearness(self, query: Vector) -> Vector:
+        """(v,) cosines of the words to a (d,) question."""
+        near: Vector = self.background.words @ query
+        return near
 
-    def rivals(self, query: Vector) -> Vector:
-        """(n, d) words of another meaning than a (d,) question, the nearest first. One that is
-        nearly as near as the nearest of all counts as the same."""
-        words = self.background.words
-        near = words @ query
-        near -= near.mean()
+    def familiarity(self, near: Vector) -> float:
+        """See Level.familiarity, of a question's nearness."""
+        middle, spread = self._usual
+        return min(max((float(near.max(initial=-1.0)) - middle) / spread, 0.0), FAMILIAR)
+
+    def rivals(self, near: Vector) -> Vector:
+        """(n, d) words of another meaning than a question of such nearness, the nearest first. One
+        that is nearly as near as the nearest of all counts as the same."""
+        near = near - near.mean()
         order = np.argsort(-near)
-        found: Vector = words[order[near[order] < SAME * near.max()][:RIVALS]]
-        return found
+        others: Vector = self.background.words[order[near[order] < SAME * near.max()][:RIVALS]]
+        return others
 
     def coded(self, said: Vector) -> NDArray[np.int8]:
         """Cosines of the texts, a byte each."""

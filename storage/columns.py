@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from bot.photos import Vector
 from storage.cohort import Cohort
+from storage.kernel import dots
 
 COARSEST = 127
 
@@ -140,17 +142,29 @@ def decoded(columns: Columns) -> Vector:
     return vectors
 
 
-def cosines(queries: Vector, codes: NDArray[Any], scales: Vector) -> Vector:
+class Queries:
+    """(k, d) vectors that codes are compared with; coded once for all of them."""
+
+    def __init__(self, vectors: Vector) -> None:
+        self.vectors = vectors
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @cached_property
+    def coded(self) -> tuple[NDArray[np.int8], Vector]:
+        return coded(self.vectors)
+
+
+def cosines(queries: Queries, codes: NDArray[Any], scales: Vector) -> Vector:
     """(k, n) cosines of k query vectors to n coded ones. Other threads go on meanwhile."""
-    if not queries.size or not codes.size:
+    if not len(queries) or not codes.size:
         return np.zeros((len(queries), len(codes)), np.float32)
     if codes.dtype == np.float32:
-        exact: Vector = (codes @ queries.T).T
+        exact: Vector = (codes @ queries.vectors.T).T
         return exact
-    import numkong
-
-    asked, sizes = coded(queries)
-    dots: Vector = np.asarray(numkong.cdist(asked, codes, "dot", out_dtype="float32"))
-    dots *= scales
-    dots *= sizes[:, None]
-    return dots
+    asked, sizes = queries.coded
+    found = dots(asked, codes)
+    found *= scales
+    found *= sizes[:, None]
+    return found

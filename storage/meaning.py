@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from bot.candidates import Candidate, Level
 from bot.photos import Audience, Only, Vector
 from storage.cohort import Cohort
-from storage.scan import Part, joined, largest, middle, sample
+from storage.scan import Part, joined, largest, median, middle, sample
 from storage.view import View
 
-SPARE = 32
-"""Photos beside the nearest, by their coded embeddings, that the exact ones are compared with."""
+SPARE, SHARE = 8, 3
+"""How many photos beside the nearest, by their coded embeddings, are compared exactly: 8 and a
+third. Of a million clustered photos and texts in any direction, 3 beside the nearest three and 35
+beside the nearest 200 were the most that were needed."""
 COMPANY = 3
 """See Level.company."""
 LEAST_SPREAD = 1e-6
@@ -27,6 +30,7 @@ LEAST_CODED_SPREAD = 1e-3
 Side = tuple[float, float | None, bool]
 """Candidate.neutral, rival and plain: what a photo's cosine is held against."""
 NO_SIDE: Side = (0.0, None, False)
+_NOTHING: Vector = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +69,48 @@ def by_meaning(
     coded = any(part.coded for part in parts)
     join = joined(parts, LEAST_CODED_SPREAD if coded else LEAST_SPREAD)
     values = [join(part.cosines) for part in parts]
-    places = largest(values, nearest + (nearest + SPARE if coded else 0))
+    places = largest(values, nearest + (SPARE + nearest // SHARE if coded else 0))
     found = _rows(parts, values, places, np.array(sorted(also), np.int64))
-    known = view.vectors(found) if coded else {}
     if coded:
-        exact = join(queries @ np.stack(list(known.values())).T).tolist()
-        found = {photo: (value, found[photo][1]) for photo, value in zip(known, exact, strict=True)}
-    best = sorted(found, key=lambda photo: (-found[photo][0], photo))[:nearest]
-    wanted = {photo: found[photo] for photo in sorted({*best, *(found.keys() & also)})}
+        photos, known = view.vectors(found.photos)
+        rows = np.searchsorted(found.photos, photos)
+        found = Rows(photos, join(queries @ known.T), found.seen[rows], known)
+    best = np.lexsort((found.photos, -found.values))[:nearest]
+    rows = np.union1d(best, np.flatnonzero(np.isin(found.photos, list(also)))) if also else best
+    wanted, near = found.photos[rows].tolist(), found.values[rows].tolist()
     typical = sample(values)
-    meaning = Meaning(
-        {photo: value for photo, (value, _) in wanted.items()}, float(np.median(typical))
-    )
+    cosines = dict(zip(wanted, near, strict=True))
+    meaning = Meaning(cosines, median(typical))
     if cohort is None:
         return total, meaning
-    heights = np.max([part.best for part in parts if part.best is not None], axis=0)
-    vectors_of = known or _in_memory(parts, wanted) or view.vectors(wanted)
-    stack = np.stack([vectors_of[photo] for photo in wanted])
-    sides = sides_of(cohort, queries[0], wanted, stack, [seen for _, seen in wanted.values()])
+    heights = _heights(cohort, [part.best for part in parts if part.best is not None])
+    nearness = cohort.nearness(queries[0])
+    sides = sides_of(cohort, nearness, wanted, found.vectors[rows], found.seen[rows])
     many = sum(len(part.ids) for part in parts)
-    near = [wanted[photo][0] for photo in best if not sides[photo][2]][:COMPANY]
-    level = level_of(cohort, queries[0], typical, many, heights, near)
-    return total, Meaning(meaning.cosines, meaning.median, level, sides)
+    ranked = found.photos[best].tolist()
+    company = [cosines[photo] for photo in ranked if not sides[photo][2]][:COMPANY]
+    level = level_of(cohort, queries[0], nearness, typical, many, heights, company)
+    return total, Meaning(cosines, meaning.median, level, sides)
+
+
+def _heights(cohort: Cohort, best: Sequence[NDArray[Any]]) -> Vector:
+    """(k,) the best of all cosines of the cohort's texts, coded or not, which keeps their order."""
+    alike = [[each for each in best if each.dtype == kind] for kind in {b.dtype for b in best}]
+    heights: Vector = np.max([cohort.decoded(np.max(each, axis=0)) for each in alike], axis=0)
+    return heights
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Photos that may be shown, ascending."""
+
+    photos: NDArray[np.int64]
+    values: Vector
+    """(n,)"""
+    seen: Vector
+    """(n, 2), see Part.seen."""
+    vectors: Vector
+    """(n, d); nothing where they have to be read."""
 
 
 def _rows(
@@ -94,30 +118,26 @@ def _rows(
     values: Sequence[Vector],
     places: NDArray[np.int64],
     also: NDArray[np.int64],
-) -> dict[int, tuple[float, Vector]]:
-    """(value, Part.seen) by photo, of these places in all parts and of these photos."""
-    found: dict[int, tuple[float, Vector]] = {}
-    start = 0
-    for part, value in zip(parts, values, strict=True):
-        here = places[(places >= start) & (places < start + len(value))] - start
-        at = np.minimum(np.searchsorted(part.ids, also), len(part.ids) - 1)
-        rows = np.union1d(here, at[part.ids[at] == also])
-        for photo, row in zip(part.ids[rows].tolist(), rows.tolist(), strict=True):
-            found[photo] = (float(value[row]), part.seen[row])
-        start += len(value)
-    return found
-
-
-def _in_memory(parts: Sequence[Part], photos: Collection[int]) -> dict[int, Vector]:
-    """The vectors of these photos; none at all if some have to be read."""
-    found: dict[int, Vector] = {}
-    wanted = np.array(sorted(photos), np.int64)
-    for part in parts:
-        if part.vectors is None:
-            return {}
-        at = np.flatnonzero(np.isin(part.ids, wanted))
-        found.update(zip(part.ids[at].tolist(), part.vectors(at), strict=True))
-    return found
+) -> Rows:
+    """What is known of these places in all parts, and of these photos."""
+    found: list[tuple[NDArray[np.int64], Vector, Vector, Vector]] = []
+    ends = np.cumsum([len(value) for value in values])
+    places = np.sort(places)
+    cuts = np.searchsorted(places, ends).tolist()
+    for part, value, first, cut, end in zip(
+        parts, values, [0, *cuts], cuts, ends.tolist(), strict=False
+    ):
+        rows = places[first:cut] - (end - len(value))
+        if len(also) and part.ids[0] <= also[-1] and also[0] <= part.ids[-1]:
+            at = np.minimum(np.searchsorted(part.ids, also), len(part.ids) - 1)
+            rows = np.union1d(rows, at[part.ids[at] == also])
+        if len(rows):
+            vectors = _NOTHING if part.vectors is None else part.vectors(rows)
+            found.append((part.ids[rows], value[rows], part.seen[rows], vectors))
+    photos, near, seen, known = map(np.concatenate, zip(*found, strict=True))
+    order = np.argsort(photos)
+    whole = len(known) == len(photos)
+    return Rows(photos[order], near[order], seen[order], known[order] if whole else _NOTHING)
 
 
 def candidates(
@@ -141,6 +161,7 @@ def candidates(
 def level_of(
     cohort: Cohort,
     query: Vector,
+    nearness: Vector,
     typical: Vector,
     many: int,
     heights: Vector,
@@ -151,24 +172,25 @@ def level_of(
     chance = NormalDist().inv_cdf(1 - 1 / (many + len(background.pictures) + 1))
     plain = float((background.plain @ query).max())
     company = sum(near) / len(near) if near else -1.0
-    familiarity = cohort.familiarity(query)
-    return Level(*middle(bulk), chance, *middle(heights), plain, company, familiarity)
+    return Level(
+        *middle(bulk), chance, *middle(heights), plain, company, cohort.familiarity(nearness)
+    )
 
 
 def sides_of(
     cohort: Cohort,
-    query: Vector,
+    nearness: Vector,
     photos: Iterable[int],
     vectors: Vector,
-    seen: Iterable[Vector],
+    seen: Vector,
 ) -> dict[int, Side]:
-    """By photo, of (n, d) vectors and Part.seen of each."""
-    rivals = cohort.rivals(query) @ vectors.T
+    """By photo, of the question's nearness (Cohort.nearness), (n, d) vectors and Part.seen."""
+    rivals = cohort.rivals(nearness) @ vectors.T
     loudest = rivals.max(axis=0).tolist() if len(rivals) else [None] * len(vectors)
     plain_from = cohort.background.plain_from
     return {
-        photo: (float(neutral), rival, bool(plain >= plain_from))
-        for photo, (neutral, plain), rival in zip(photos, seen, loudest, strict=True)
+        photo: (neutral, rival, plain >= plain_from)
+        for photo, (neutral, plain), rival in zip(photos, seen.tolist(), loudest, strict=True)
     }
 
 

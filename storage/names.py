@@ -163,7 +163,8 @@ def _likeness(
     median photo that is `seen` of the group (0) to the same photo again (1), since how near any two
     photos are to each other differs from model to model and from group to group.
     """
-    known = view.vectors([photo for photo, *_ in examples]) if view.kind.model else {}
+    of_examples = np.unique(np.array([photo for photo, *_ in examples], np.int64))
+    known = dict(zip(*view.vectors(of_examples), strict=True)) if view.kind.model else {}
     vectors: dict[str, list[Vector]] = {}
     for photo, key, _ in examples:
         if photo in known:
@@ -189,9 +190,8 @@ def _likeness(
     places = largest([alike_all.max(axis=1)], most)
     best, found = alike_all[places], ids[places]
     if any(part.coded for part in parts):
-        exact = view.vectors(found.tolist())
-        stack = np.stack([exact[photo] for photo in found.tolist()])
-        best = how(near_names(queries @ stack.T, counts))
+        photos, exact = view.vectors(found)
+        best = how(near_names(queries @ exact[np.searchsorted(photos, found)].T, counts))
     return {
         photo: (keys[n], float(each[n]))
         for photo, n, each in zip(found.tolist(), best.argmax(axis=1).tolist(), best, strict=True)

@@ -24,11 +24,14 @@ class Block:
         self.passing = passing
         self.size = len(columns)
         self._room = columns
+        self._columns: Columns | None = None
         self._changed()
 
     @property
     def columns(self) -> Columns:
-        return self._room.part(slice(self.size))
+        if self._columns is None:
+            self._columns = self._room.part(slice(self.size))
+        return self._columns
 
     def append(self, columns: Columns, grow_to: int) -> None:
         needed = self.size + len(columns)
@@ -49,6 +52,8 @@ class Block:
         self._changed()
 
     def _changed(self) -> None:
+        self._columns = None
+        self.nbytes = self._room.nbytes + 2 * self.size
         self._tags: tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[Any]] | None = None
         self._best: NDArray[Any] | None = None
         self._whole: bool | None = None
@@ -91,10 +96,6 @@ class Block:
                 best[filled] = np.maximum.reduceat(columns.said[order], starts[filled], axis=0)
             self._best = best
         return self._best
-
-    @property
-    def nbytes(self) -> int:
-        return self._room.nbytes + 2 * self.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.photos import Vector
 from storage.cohort import Cohort
-from storage.columns import cosines
+from storage.columns import Queries, cosines
 from storage.filters import Filter
 from storage.roll import Block
 
 SAMPLE = 8192
 """Photos of which middles and spreads are read off; of more every second, third … counts. The
 middle of so many is right to 1.4 % of their spread."""
+SHARES = 4
+"""Of the blocks for each thread, one after another: one that is held up leaves more to others."""
 SPARSE = 0.25
 """Share of a block up to which its rows are picked out rather than all of them multiplied."""
 
@@ -37,8 +40,8 @@ class Part:
     """(k, m) to k query vectors."""
     seen: Vector
     """(m, 2), see Cohort.look."""
-    best: Vector | None
-    """The best cosine in scope of each of the cohort's texts."""
+    best: NDArray[Any] | None
+    """The best cosine in scope of each of the cohort's texts, as Columns.said has it."""
     coded: bool
     """Whether the cosines are nearly right only."""
     vectors: Callable[[NDArray[np.intp]], Vector] | None
@@ -53,22 +56,26 @@ def scan(
     pool: ThreadPoolExecutor,
     threads: int,
 ) -> list[Part]:
-    """A part for each block, by several threads where there are several blocks."""
+    """A part for each block, by several threads where there are several blocks. (k, d) query
+    vectors; k may be 0, to count only."""
+
+    asked = Queries(queries)
 
     def some(which: Sequence[Block]) -> list[Part]:
-        return [part_of(block, wanted, queries, cohort) for block in which]
+        return [part_of(block, wanted, asked, cohort is not None) for block in which]
 
     if len(blocks) < 2 * threads:
         return some(blocks)
-    edges = [len(blocks) * n // threads for n in range(threads + 1)]
+    shares = min(len(blocks), SHARES * threads)
+    edges = [len(blocks) * n // shares for n in range(shares + 1)]
     tasks: Iterator[list[Part]] = pool.map(
         some, [blocks[a:b] for a, b in itertools.pairwise(edges)]
     )
     return [part for parts in tasks for part in parts]
 
 
-def part_of(block: Block, wanted: Filter, queries: Vector, cohort: Cohort | None) -> Part:
-    """(k, d) query vectors; k may be 0, to count only."""
+def part_of(block: Block, wanted: Filter, queries: Queries, heights: bool) -> Part:
+    """There may be no queries, to count only. `heights`: what the cohort's texts reach is asked."""
     columns, rows = block.columns, wanted.rows(block)
     best, where = None, None
     if rows is None:
@@ -84,11 +91,11 @@ def part_of(block: Block, wanted: Filter, queries: Vector, cohort: Cohort | None
             found = cosines(queries, columns.codes[where], columns.scales[where])
         else:
             found = cosines(queries, columns.codes, columns.scales)[:, where]
-    if cohort is not None and len(ids):
+    if heights and len(ids):
         if wanted.narrow:
-            best = cohort.decoded(columns.said[where].max(axis=0))
+            best = columns.said[where].max(axis=0)
         elif (of_tags := block.best[wanted.tags(block)]).size:
-            best = cohort.decoded(of_tags.max(axis=0))
+            best = of_tags.max(axis=0)
     coded = columns.codes.dtype == np.int8
     known = None if coded or block.passing else partial(_taken, columns.codes, where)
     return Part(total, ids, found, seen, best, coded, known)
@@ -100,21 +107,36 @@ def _taken(codes: Vector, where: NDArray[np.intp] | None, at: NDArray[np.intp]) 
 
 def largest(values: Iterable[Vector], count: int) -> NDArray[np.int64]:
     """Where the largest of many are, as if they were one array: the first of equals first."""
-    floor, at = -np.inf, 0
-    places: NDArray[np.int64] = np.zeros(0, np.int64)
-    kept: Vector = np.zeros(0, np.float32)
+    floor, at, held = -np.inf, 0, 0
+    places: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    kept: list[Vector] = [np.zeros(0, np.float32)]
     for each in values:
-        where = np.flatnonzero(each > floor)
-        if len(where):
-            places, kept = np.append(places, where + at), np.append(kept, each[where])
-        if len(kept) > 4 * count + 64:
-            floor = float(np.partition(kept, -count)[-count]) if count else np.inf
-            over = np.flatnonzero(kept >= floor)
-            spare = np.flatnonzero(kept[over] == floor)[::-1][: len(over) - count]
-            over = np.delete(over, spare)
-            places, kept = places[over], kept[over]
+        where = None
+        if not np.isfinite(floor):
+            where = _tops(each, count)
+        elif each.max(initial=-np.inf) > floor:  # few blocks hold any of the largest
+            where = np.flatnonzero(each > floor)
+        if where is not None:
+            places.append(where + at)
+            kept.append(each[where])
+            held += len(where)
+        if held > 4 * count + 64 or (held >= count and not np.isfinite(floor)):
+            whole, joined = np.concatenate(places), np.concatenate(kept)
+            tops = _tops(joined, count)
+            places, kept, held = [whole[tops]], [joined[tops]], len(tops)
+            floor = float(kept[0].min(initial=np.inf))
         at += len(each)
-    return places[np.argsort(-kept, kind="stable")[:count]]
+    whole, joined = np.concatenate(places), np.concatenate(kept)
+    return whole[np.argsort(-joined, kind="stable")[:count]]
+
+
+def _tops(values: Vector, count: int) -> NDArray[np.int64]:
+    """Where the largest of one array are, ascending."""
+    if len(values) <= count or not count:
+        return np.arange(min(len(values), count))
+    floor = np.partition(values, -count)[-count]
+    over, equal = np.flatnonzero(values > floor), np.flatnonzero(values == floor)
+    return np.sort(np.concatenate([over, equal[: count - len(over)]]))
 
 
 def sample(values: Sequence[Vector]) -> Vector:
@@ -127,8 +149,18 @@ def sample(values: Sequence[Vector]) -> Vector:
 
 def middle(values: Vector) -> tuple[float, float]:
     """Median, and the standard deviation that the median absolute deviation stands for."""
-    median = np.median(values)
-    return float(median), float(1.4826 * np.median(np.abs(values - median)))
+    at = median(values)
+    return at, 1.4826 * median(np.abs(values - np.float32(at)))
+
+
+def median(values: Vector) -> float:
+    """Of (n,) values; 0 of none. What np.median does beside takes longer than this."""
+    if not len(values):
+        return 0.0
+    half = len(values) // 2
+    parted = np.partition(values, half)
+    upper = float(parted[half])
+    return upper if len(values) % 2 else (float(parted[:half].max()) + upper) / 2
 
 
 Joined = Callable[[Vector], Vector]

@@ -67,17 +67,19 @@ class View:
                     waiting = []
         return found + scan(waiting, wanted, queries, cohort, self._pool, self._threads)
 
-    def vectors(self, photos: Collection[int]) -> dict[int, Vector]:
-        """The (d,) vectors of these photos, as they were saved."""
+    def vectors(self, photos: NDArray[np.int64]) -> tuple[NDArray[np.int64], Vector]:
+        """Those of these photos that have a vector, ascending, and their (n, d) vectors, as they
+        were saved."""
         found = fetch(
             self.db,
-            "SELECT photo_id, vector FROM vectors WHERE model_id = ?"
-            " AND photo_id IN (SELECT value FROM json_each(?))",
-            (self.kind.model, json.dumps(list(photos))),
+            "SELECT photo_id, vector FROM vectors WHERE model_id = ? AND photo_id IN"
+            " (SELECT value FROM json_each(?)) ORDER BY photo_id",
+            (self.kind.model, json.dumps(photos.tolist())),
         )
-        joined = np.frombuffer(b"".join(blob for _, blob in found), LITTLE_ENDIAN)
-        vectors = joined.astype(np.float32).reshape(len(found), self.kind.dimension)
-        return {photo: vector for (photo, _), vector in zip(found, vectors, strict=True)}
+        ids = np.array([photo for photo, _ in found], np.int64)
+        joined = np.frombuffer(b"".join([blob for _, blob in found]), LITTLE_ENDIAN)
+        vectors = joined.astype(np.float32, copy=False)
+        return ids, vectors.reshape(len(found), self.kind.dimension)
 
     def _holding(
         self, groups: Collection[str], audience: Audience, only: Only

@@ -22,7 +22,7 @@ ONLY_IN = {
     | {"storage/chatlog.py", "storage/replies.py", "storage/fingerprints.py"}
     | {"storage/forgotten.py", "storage/jobs.py", "storage/models.py", "storage/stand_ins.py"}
     | {"storage/backlog.py", "storage/upgrade.py", "storage/writing.py"},
-    "numkong": {"storage/columns.py"},
+    "numkong": {"storage/kernel.py"},
     "discord": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/discord").glob("*.py")},
     "telegram": {p.relative_to(ROOT).as_posix() for p in (ROOT / "adapters/telegram").glob("*.py")},
     "nicegui": {"adapters/web_server.py", "adapters/web_page.py"}

@@ -24,7 +24,7 @@ from storage.pg.near import (
 from storage.pg.rows import Connection
 from storage.pg.scope import Scope
 from storage.pg.sizes import Sizes
-from storage.scan import joining, largest, sample
+from storage.scan import joining, largest, median, sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +68,18 @@ async def by_meaning(
     wanted = sorted({*best, *(set(near.ids.tolist()) & set(also))})
     at = np.searchsorted(near.ids, wanted)
     cosines = dict(zip(wanted, values[at].tolist(), strict=True))
-    meaning = Meaning(cosines, float(np.median(usual)))
+    meaning = Meaning(cosines, median(usual))
     if cohort is None:
         return near.total, meaning
     query = np.asarray(vectors[0], np.float32)
     known = await vectors_of(db, kind, wanted)
     stack = np.stack([known[photo] for photo in wanted])
     seen, _ = cohort.look(stack)
-    sides = sides_of(cohort, query, wanted, stack, seen)
+    nearness = cohort.nearness(query)
+    sides = sides_of(cohort, nearness, wanted, stack, seen)
     company = [cosines[photo] for photo in best if not sides[photo][2]][:COMPANY]
     tops = await _heights(asked, cohort, heights, scope)
-    level = level_of(cohort, query, sample([usual]), many, tops, company)
+    level = level_of(cohort, query, nearness, sample([usual]), many, tops, company)
     return near.total, Meaning(cosines, meaning.median, level, sides)
 
 
