@@ -2,9 +2,10 @@
 
 One group of photos whose embeddings lie in clusters (benchmarks/filling.py), in a real store.
 Questions go through the store's public call, with the background that decides whether anything
-fits, as every `/find` does; the rivals only look for the nearest. All are asked in turn, question
-by question, so that whatever else the machine does hits all alike. What is right is the nearest by
-float32, computed by NumPy.
+fits, as every `/find` does; the rivals only look for the nearest. All are asked in turn, some
+questions at a time, so that whatever else the machine does hits all alike; the first of a turn
+finds the caches full of the others' vectors and is told by itself too. What is right is the nearest
+by float32, computed by NumPy.
 
 A store's memory and its first question are measured in processes of their own.
 """
@@ -23,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -43,7 +44,8 @@ from storage.sqlite import SqliteStore
 SEED = 7
 SIZES = (10_000, 100_000, 1_000_000)
 GROUP = "g"
-ROUNDS = 15
+ROUNDS, IN_A_ROW = 6, 5
+"""Turns that each takes, the first to warm up; questions in each."""
 JUDGED = 200
 """Questions of which the share of right answers is counted."""
 WRITES = 9
@@ -74,6 +76,8 @@ class Size:
 
     photos: int
     asked: dict[str, Figure] = field(default_factory=dict)
+    firsts: dict[str, Figure] = field(default_factory=dict)
+    """The same of the first questions of each turn only."""
     recall: dict[str, float] = field(default_factory=dict)
     memory_read: float = 0.0
     """Bytes a second that all cores together read from memory, in the same rounds."""
@@ -110,41 +114,42 @@ async def measure(size: int, work: Path, seed: int, rounds: int, judged: int) ->
     alone = _in_a_process(path, size, seed)
     found.resident_mb, found.first = alone["resident_mb"], alone["first"]
     vectors = np.concatenate(list(batches(cloud, size)))
-    questions = cloud.questions(max(rounds, judged) + 1)
+    questions = cloud.questions(max(rounds * IN_A_ROW, judged) + 1)
     right = _right(vectors, questions)
     with tempfile.TemporaryDirectory(dir=work) as folder:
         others = rivals(vectors, Path(folder))
         async with SqliteStore(path) as store:
             names = [SHOEBOX, *others]
-            seconds: dict[str, list[float]] = {name: [] for name in names}
+            turns: dict[str, list[list[float]]] = {name: [] for name in names}
             hits = dict.fromkeys(names, 0)
             reading: list[float] = []
-            first = await _ask(store, cloud, questions[-1])
-            offset = first[0]
-            for n, question in enumerate(questions[:rounds]):
-                reading.append(_read_memory(vectors))
+            offset = (await _ask(store, cloud, questions[-1]))[0]
+            for n in range(rounds):
+                some = range(n * IN_A_ROW, (n + 1) * IN_A_ROW)
+                reading += [_read_memory(vectors) for _ in some]
                 for name in names[n % len(names) :] + names[: n % len(names)]:
-                    if name == SHOEBOX:
-                        with as_the_bot():
+                    turn: list[float] = []
+                    with as_the_bot() if name == SHOEBOX else nullcontext():
+                        for each in some:
                             start = time.perf_counter()
-                            answer = await _ask(store, cloud, question)
-                            took = time.perf_counter() - start
-                        photos = [photo - 1 for photo in answer[1:]]
-                    else:
-                        start = time.perf_counter()
-                        photos = others[name](question)
-                        took = time.perf_counter() - start
-                    if n:  # the first one warms up
-                        seconds[name].append(took)
-                    hits[name] += len(right[n].intersection(photos))
-            found.recall = {name: hits[name] / (TOP * rounds) for name in names}
+                            if name == SHOEBOX:
+                                answer = await _ask(store, cloud, questions[each])
+                                photos = [photo - 1 for photo in answer[1:]]
+                            else:
+                                photos = others[name](questions[each])
+                            turn.append(time.perf_counter() - start)
+                            hits[name] += len(right[each].intersection(photos))
+                    turns[name].append(turn)
+            found.recall = {name: hits[name] / (TOP * rounds * IN_A_ROW) for name in names}
             more = 0
             for n, question in enumerate(questions[:judged]):
                 nearest = (await _ask(store, cloud, question))[1:]
                 more += len(right[n].intersection(photo - 1 for photo in nearest))
             found.recall[SHOEBOX] = more / (TOP * judged)
             assert offset == size
-            found.asked = {name: Figure.of(each) for name, each in seconds.items()}
+            for name, (_, *warm) in turns.items():
+                found.asked[name] = Figure.of([each for turn in warm for each in turn])
+                found.firsts[name] = Figure.of([turn[0] for turn in warm])
             with as_the_bot():
                 found.stored, found.deleted = await _freshness(store, cloud)
     found.memory_read = statistics.median(reading)
@@ -248,11 +253,12 @@ def table(size: Size) -> str:
     """One size's contenders."""
     ours = size.asked[SHOEBOX].median
     lines = [
-        "| | ms a question: median (least-most) | times Shoebox's | recall@3 |",
-        "|---|---|---|---|",
+        "| | ms a question: median (least-most) | first of a turn | times Shoebox's | recall@3 |",
+        "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {name} | {figure} | {figure.median / ours:.1f} | {size.recall[name]:.4f} |"
+        f"| {name} | {figure} | {size.firsts[name].median:.2f} | {figure.median / ours:.1f}"
+        f" | {size.recall[name]:.4f} |"
         for name, figure in size.asked.items()
     ]
     return "\n".join(lines)
@@ -264,7 +270,9 @@ def verdicts(report: Report) -> list[str]:
     for size in report.sizes:
         ours = size.asked[SHOEBOX].median
         if size.photos == 10_000:
-            found.append(_verdict(ours < 2, f"10,000 photos: {ours:.2f} ms (under 2 ms)"))
+            cold = size.firsts[SHOEBOX].median
+            told = f"{ours:.2f} ms, {cold:.2f} the first of a turn (under 2 ms)"
+            found.append(_verdict(ours < 2, f"10,000 photos: {told}"))
         if size.photos != 1_000_000:
             continue
         others = {name: each.median / ours for name, each in size.asked.items() if name != SHOEBOX}
@@ -323,7 +331,8 @@ def document(report: Report) -> str:
 
 `python -m benchmarks.search` wrote this. Top {TOP} of one group, 512 dimensions, clustered
 embeddings, seed {report.seed}. Shoebox is asked through the store's public call and also says
-whether anything fits; rivals only look for the nearest. All take turns, question by question.
+whether anything fits; rivals only look for the nearest. All take turns of {IN_A_ROW} questions; the
+first one of a turn finds the caches full of what others read.
 
 {chr(10).join(verdicts(report))}
 
@@ -362,7 +371,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        rounds, judged = (4, 20) if options.quick else (ROUNDS, JUDGED)
+        rounds, judged = (2, 20) if options.quick else (ROUNDS, JUDGED)
         sizes = [5_000] if options.quick else options.sizes
         report = asyncio.run(run(sizes, work, options.seed, rounds, judged))
     print(document(report))

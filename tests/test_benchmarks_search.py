@@ -16,7 +16,7 @@ async def test_searches_are_measured_against_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "WRITES", 2)
-    report = await search.run([5_000], tmp_path, 7, rounds=3, judged=20)
+    report = await search.run([5_000], tmp_path, 7, rounds=2, judged=20)
     [size] = report.sizes
     assert len(size.asked) == 7
     assert min(figure.least for figure in size.asked.values()) > 0
