@@ -12,7 +12,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from bot.exported import ExportedNetwork
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
-from bot.photos import Model, PhotoRef, Pixels, Post, Task, Vector
+from bot.photos import Model, PhotoRef, Pixels, Post, Vector
 from bot.starter import evaluate, families, files
 from bot.starter.captions import caption
 from bot.starter.scenes import Painter
@@ -70,13 +70,23 @@ class Phones:
 
 
 class Remembering(SqliteStore):
-    """Knows afterwards which vectors it has stored."""
+    """Knows which vectors it has stored, so that nobody has to ask it again and again."""
 
-    stored: dict[int, Vector]
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.stored: dict[int, Vector] = {}
+        self._news = asyncio.Event()
 
     async def save_vectors(self, model: Model, photos: Sequence[int], vectors: Vector) -> None:
         await super().save_vectors(model, photos, vectors)
         self.stored |= dict(zip(photos, vectors, strict=True))
+        self._news.set()
+
+    async def all_stored(self, photos: Collection[int]) -> None:
+        """Until the last of these has its vector."""
+        while not self.stored.keys() >= set(photos):
+            await self._news.wait()
+            self._news.clear()
 
 
 class Unread(Decoder):
@@ -108,14 +118,12 @@ async def ours(
     phones = Phones(jpegs)
     work = Path(tempfile.mkdtemp(dir=work))
     async with Remembering(work / "group.db") as store:
-        store.stored = {}
         memory = PhotoMemory(store, ModelState("", encoder), {phones.platform: phones}, decoder)
         posts = [phones.post(number) for number in range(len(jpegs))]
         ids = [(await memory.remember(post)).added[0] for post in posts]
         began = time.perf_counter()
         async with Indexer(store, memory, {phones.platform: phones}, decoder).running():
-            while (await store.unfinished(ids)).get(Task.EMBED):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await store.all_stored(ids)
             took = time.perf_counter() - began
     return took, np.stack([store.stored[each] for each in ids])
 

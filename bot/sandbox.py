@@ -1,7 +1,8 @@
 """A process of its own for work on strangers' bytes, so that a crash costs one photo.
 
 Parent and child speak frames over the child's stdin and stdout: lengths of both parts
-(`>IQ`), a JSON header, a binary payload. No pickle: the child is not trusted.
+(`>IQ`), a JSON header, a binary payload; a large payload lies in a file that both have open (see
+bot.sharedfile), which the header says. No pickle: the child is not trusted.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import sys
 from typing import Any
 
 from bot.errors import NotAPhoto, ShoeboxError
+from bot.sharedfile import WORTH, SharedFile
 
 LENGTHS = struct.Struct(">IQ")
 MAX_REPLY = 512 * 1024 * 1024
+SHARED = "shared"
+"""In a header: the payload lies in the shared file."""
 
 
 class SandboxBroken(ShoeboxError):
@@ -39,6 +43,7 @@ class Sandbox:
         """Those of them that hung or died."""
         self._lock = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
+        self._shared: SharedFile | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
 
     async def call(
@@ -75,15 +80,17 @@ class Sandbox:
         child = await self._running()
         assert child.stdin is not None
         assert child.stdout is not None
-        head = json.dumps({"verb": verb, **header}).encode()
         async with asyncio.timeout(self._timeout):
-            child.stdin.writelines([LENGTHS.pack(len(head), len(payload)), head, payload])
+            child.stdin.writelines(frame({"verb": verb, **header}, payload, self._shared))
             await child.stdin.drain()
             lengths = LENGTHS.unpack(await child.stdout.readexactly(LENGTHS.size))
             if sum(lengths) > MAX_REPLY:
                 raise EOFError
             reply = json.loads(await child.stdout.readexactly(lengths[0]))
-            body = await child.stdout.readexactly(lengths[1])
+            if reply.get(SHARED) and self._shared is not None:
+                body = self._shared.read(lengths[1])
+            else:
+                body = await child.stdout.readexactly(lengths[1])
         self._rest()
         return reply, body
 
@@ -92,11 +99,16 @@ class Sandbox:
             self._idle_timer.cancel()
         if self._child is None or self._child.returncode is not None:
             self.started += 1
+            self._let_go()
+            self._shared = SharedFile.make()
+            inherited = () if self._shared is None else (self._shared.descriptor,)
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "bot.sandbox_child",
                 *self._options,
+                *(f"--shared={descriptor}" for descriptor in inherited),
+                pass_fds=inherited,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -116,6 +128,7 @@ class Sandbox:
 
     async def _end(self) -> None:
         child, self._child = self._child, None
+        self._let_go()
         if child is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -124,11 +137,26 @@ class Sandbox:
         child.stdin.close()
         await child.wait()
 
+    def _let_go(self) -> None:
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.close()
+
     async def close(self) -> None:
         """End the child; whatever it was doing is lost."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         await self._end()
+
+
+def frame(header: dict[str, Any], payload: bytes, shared: SharedFile | None) -> list[bytes]:
+    """What is to be sent for one part of an exchange; a large payload is put into `shared`."""
+    if shared is not None and len(payload) >= WORTH:
+        shared.write(payload)
+        head = json.dumps({**header, SHARED: True}).encode()
+        return [LENGTHS.pack(len(head), len(payload)), head]
+    head = json.dumps(header).encode()
+    return [LENGTHS.pack(len(head), len(payload)), head, payload]
 
 
 def environment() -> dict[str, str]:

@@ -12,7 +12,8 @@ from bot import images
 from bot.errors import NotAPhoto
 from bot.ocr import TextReader
 from bot.photos import ImageSpec
-from bot.sandbox import LENGTHS
+from bot.sandbox import LENGTHS, SHARED, frame
+from bot.sharedfile import SharedFile
 
 Reply = tuple[dict[str, Any], bytes]
 
@@ -58,15 +59,17 @@ def _spec(header: dict[str, Any]) -> ImageSpec:
     return ImageSpec(size, header["resize_mode"], header["interpolation"], header["fill"])
 
 
-def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(requests: BinaryIO, replies: BinaryIO, shared: SharedFile | None = None) -> None:
     """Answer frames until the parent closes its end, which also happens when it dies."""
     servant = Servant()
     while lengths := requests.read(LENGTHS.size):
         header_length, payload_length = LENGTHS.unpack(lengths)
         header = json.loads(requests.read(header_length))
-        reply, body = servant.answer(header, requests.read(payload_length))
-        head = json.dumps(reply).encode()
-        replies.write(LENGTHS.pack(len(head), len(body)) + head + body)
+        if header.get(SHARED) and shared is not None:
+            payload = shared.read(payload_length)
+        else:
+            payload = requests.read(payload_length)
+        replies.writelines(frame(*servant.answer(header, payload), shared))
         replies.flush()
 
 
@@ -74,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--memory", type=int, required=True)
     parser.add_argument("--nice", type=int, required=True)
+    parser.add_argument("--shared", type=int)
     options = parser.parse_args()
     if os.name == "posix":
         import resource
@@ -83,7 +87,8 @@ def main() -> None:
         os.nice(options.nice)
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is not a frame
-    serve(sys.stdin.buffer, replies)
+    shared = None if options.shared is None else SharedFile(options.shared)
+    serve(sys.stdin.buffer, replies, shared)
 
 
 if __name__ == "__main__":
