@@ -83,6 +83,7 @@ def main() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (options.memory, options.memory))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (options.memory, options.memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.nice(options.nice)
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
