@@ -53,6 +53,7 @@ class Colours:
     model = Model("colours", "c0105", 3)
     image_spec = ImageSpec((16, 16))
     calibration = Calibration(1.0)
+    lanes = 1
 
     async def encode_images(self, images: Pixels) -> Vector:
         means = images.reshape(len(images), -1, 3).mean(axis=1).astype(np.float32)

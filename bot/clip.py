@@ -29,15 +29,18 @@ from bot.hub import Hub, Progress
 from bot.loader import Preparing
 from bot.modelfolder import Hashes, ModelFolder
 from bot.models import ModelPresence
-from bot.onethread import Closed, OneThread, Urgency
 from bot.photos import Calibration, ImageSpec, Model, Pixels, Vector
 from bot.starter import files as starter
+from bot.threads import Closed, Threads, Urgency
 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 512
 """Texts whose vectors are kept: a question that is asked again, its pages, and what is compared
 with every question. 2 or 3 KB each."""
+
+LOOKING_NICENESS = 5
+"""Of threads that embed images beside one that embeds texts: a question goes first."""
 
 
 class Network(Protocol):
@@ -50,6 +53,8 @@ class Network(Protocol):
     """At most so many images go through it at once: a query waits no longer than that."""
     side_by_side: bool
     """Whether the towers may run at the same time: then a query doesn't wait at all."""
+    lanes: int
+    """How many images, or batches of them, may be worked on at the same time."""
 
     def images(self, images: Pixels) -> Vector:
         """(n, height, width, 3) uint8 -> (n, d) unit vectors."""
@@ -128,13 +133,18 @@ class ClipEncoder:
     def __init__(self, model: Model, network: Network) -> None:
         self._model = model
         self._network = network
-        self._looking = OneThread("clip-images")
-        self._reading = OneThread("clip-texts") if network.side_by_side else self._looking
+        apart = network.side_by_side
+        self._looking = Threads("clip-images", network.lanes, LOOKING_NICENESS if apart else 0)
+        self._reading = Threads("clip-texts") if apart else self._looking
         self._texts: OrderedDict[str, Vector] = OrderedDict()
 
     @property
     def model(self) -> Model:
         return self._model
+
+    @property
+    def lanes(self) -> int:
+        return self._network.lanes
 
     @property
     def image_spec(self) -> ImageSpec:
@@ -148,12 +158,18 @@ class ClipEncoder:
         """(n, height, width, 3) uint8 RGB of `image_spec.size` -> (n, d) unit vectors."""
         if images.dtype != np.uint8 or images.shape[1:] != (*self.image_spec.size, 3):
             raise ValueError(f"images of {self.image_spec.size} wanted, not {images.shape}")
-        batch = self._network.batch
-        vectors = [
-            await self._run(self._looking, partial(self._network.images, images[i : i + batch]))
-            for i in range(0, len(images), batch)
-        ]
-        return np.concatenate([np.empty((0, self._model.dimension), np.float32), *vectors])
+        batch, lanes = self._network.batch, self._network.lanes
+        vectors = np.empty((len(images), self._model.dimension), np.float32)
+
+        async def embed(places: range) -> None:
+            for start in places:
+                part = slice(start, start + batch)
+                call = partial(self._network.images, images[part])
+                vectors[part] = await self._run(self._looking, call)
+
+        starts = range(0, len(images), batch)
+        await asyncio.gather(*(embed(starts[lane::lanes]) for lane in range(lanes)))
+        return vectors
 
     async def encode_text(self, text: str) -> Vector:
         """A query -> (d,) unit vector, not to be written to. What is longer than the model reads
@@ -179,10 +195,10 @@ class ClipEncoder:
         await asyncio.to_thread(self.close)
 
     async def _run(
-        self, thread: OneThread, call: Callable[[], Vector], urgency: Urgency = Urgency.WHENEVER
+        self, threads: Threads, call: Callable[[], Vector], urgency: Urgency = Urgency.WHENEVER
     ) -> Vector:
         try:
-            return await thread.run(urgency, call)
+            return await threads.run(urgency, call)
         except Closed:
             raise ModelUnavailable(f"{self._model.name} was closed") from None
         except RuntimeError as error:

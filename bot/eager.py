@@ -78,7 +78,7 @@ class EagerNetwork:
     Raises ModelUnavailable when the folder's weights are not those its configuration describes.
     """
 
-    side_by_side = False
+    side_by_side, lanes = False, 1
 
     def __init__(self, folder: ModelFolder, precision: Precision = faster_precision) -> None:
         torchvision_nms.make_importable()

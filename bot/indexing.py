@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,8 @@ BATCH = 8
 """Photos embedded at once; measured: larger batches gain nothing on a CPU."""
 AHEAD = 16
 """Photos that are fetched and decoded while others are embedded."""
+WORTH_ASKING = 4
+"""With room for so many the store is asked for more, though some are ready to be embedded."""
 PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 """Seconds before a failed fetch is tried again; after the last it is given up."""
 POLL_SECONDS = 2.0
@@ -139,9 +143,12 @@ class Indexer:
         await self._succession.finish()
 
     async def _embed(self, task: Task, encoder: Encoder) -> None:
-        """Until nothing is due. While some photos are encoded, others are fetched and decoded, and
+        """Until nothing is due. While some photos are embedded, others are fetched and decoded, and
         those before are saved; one that takes long keeps no other waiting."""
         ahead: dict[int, asyncio.Task[Picture | None]] = {}
+        embedding: dict[asyncio.Task[Vector], dict[int, Picture]] = {}
+        # A call waits for its turn, so that no lane does; where there is one, calls are large.
+        most = encoder.lanes + 1 if encoder.lanes > 1 else 1
         saving: asyncio.Task[None] | None = None
         saved: Collection[int] = ()
         try:
@@ -152,33 +159,42 @@ class Indexer:
                 if not await self._succession.is_right(task, encoder):
                     await self._leave_to_others(task, ahead)
                     break
-                if room := self._room(len(ahead)):
-                    skip = [*ahead, *saved]
+                done = [photo for photo, each in ahead.items() if each.done()]
+                room = self._room(len(ahead))
+                if room >= WORTH_ASKING or (room and not done):
+                    skip = [*ahead, *itertools.chain(*embedding.values()), *saved]
                     for job in await self._store.take(task, room, skip):
                         ahead[job.photo] = asyncio.create_task(self._prepare(job, encoder))
-                if not ahead:
+                if not ahead and not embedding:
                     break
-                await asyncio.wait(
-                    ahead.values(), timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-                done = [photo for photo, each in ahead.items() if each.done()][:BATCH]
-                looks = {photo: ahead.pop(photo).result() for photo in done}
-                batch = {photo: look for photo, look in looks.items() if look is not None}
-                if not batch:
-                    continue
-                pixels = np.stack([look.pixels for look in batch.values()])
-                vectors = await encoder.encode_images(pixels)
-                if saving is not None:
-                    await saving
-                saved = batch.keys()
-                saving = asyncio.create_task(self._save(task, encoder.model, batch, vectors))
+                while done and len(embedding) < most:
+                    looks = {photo: ahead.pop(photo).result() for photo in done[:BATCH]}
+                    done = done[BATCH:]
+                    if batch := {photo: look for photo, look in looks.items() if look is not None}:
+                        pixels = np.stack([look.pixels for look in batch.values()])
+                        embedding[asyncio.create_task(encoder.encode_images(pixels))] = batch
+                waiting: list[asyncio.Task[Any]] = [*embedding]
+                if len(embedding) < most:
+                    waiting += [each for each in ahead.values() if not each.done()]
+                if waiting:
+                    await asyncio.wait(
+                        waiting, timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                if finished := [each for each in embedding if each.done()]:
+                    if saving is not None:
+                        await saving
+                    vectors = np.concatenate([each.result() for each in finished])
+                    batch = dict(itertools.chain(*(embedding.pop(e).items() for e in finished)))
+                    saved = batch.keys()
+                    saving = asyncio.create_task(self._save(task, encoder.model, batch, vectors))
             if saving is not None:
                 await saving
         finally:
-            left = [*ahead.values(), *([saving] if saving is not None else [])]
-            for preparing in ahead.values():
-                preparing.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            unfinished: list[asyncio.Task[Any]] = [*ahead.values(), *embedding]
+            for each in unfinished:
+                each.cancel()
+            saves = [saving] if saving is not None else []
+            await asyncio.gather(*unfinished, *saves, return_exceptions=True)
 
     async def _save(
         self, task: Task, model: Model, batch: Mapping[int, Picture], vectors: Vector

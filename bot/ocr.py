@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from bot.cores import cores
 from bot.exported import session
 from bot.images import for_reading
 
@@ -36,7 +37,7 @@ class TextReader:
         folder = Path(rapidocr.__file__).parent / "models"
         with flag_override(self._engine.cfg, "allow_objects", True):
             for part, name in PARTS.items():
-                self._engine.cfg[part].session = session(_only(folder, name))
+                self._engine.cfg[part].session = session(_only(folder, name), cores())
 
     def read(self, data: bytes) -> str:
         """The lines of text in a photo, top to bottom, joined by newlines. Raises NotAPhoto."""

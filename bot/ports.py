@@ -53,6 +53,11 @@ class Encoder(Protocol):
     @property
     def calibration(self) -> Calibration: ...
 
+    @property
+    def lanes(self) -> int:
+        """How many images, or batches of them, it embeds at the same time."""
+        ...
+
     async def encode_images(self, images: Pixels) -> Vector:
         """Embed a small batch: (n, height, width, 3) uint8 RGB -> (n, d) unit vectors."""
         ...

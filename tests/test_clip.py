@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot import clip, modelfolder, models, onethread
+from bot import clip, modelfolder, models, threads
 from bot.clip import ClipEncoder
 from bot.eager import EagerNetwork
 from bot.errors import ModelUnavailable
@@ -176,7 +176,7 @@ class SlowNetwork:
     def __init__(self) -> None:
         self.image_spec = ImageSpec((32, 32))
         self.calibration = Calibration(1.0)
-        self.dimension, self.batch, self.side_by_side = 2, 8, False
+        self.dimension, self.batch, self.side_by_side, self.lanes = 2, 8, False, 1
         self.order: list[str] = []
         self.begun = threading.Event()
         self.go_on = threading.Semaphore(0)
@@ -578,12 +578,12 @@ def test_loading_adds_nothing_to_the_log(
 
 
 async def test_urgent_work_is_done_in_the_order_it_came() -> None:
-    thread = onethread.OneThread("test")
+    thread = threads.Threads("test")
     done: list[int] = []
     await asyncio.gather(
-        *(thread.run(onethread.Urgency.NOW, lambda i=i: done.append(i)) for i in range(20))  # type: ignore[misc]
+        *(thread.run(threads.Urgency.NOW, lambda i=i: done.append(i)) for i in range(20))  # type: ignore[misc]
     )
     assert done == list(range(20))
     thread.close()
-    with pytest.raises(onethread.Closed):
-        await thread.run(onethread.Urgency.NOW, lambda: None)
+    with pytest.raises(threads.Closed):
+        await thread.run(threads.Urgency.NOW, lambda: None)

@@ -281,7 +281,7 @@ class Counting:
     """A network that counts what it is asked."""
 
     image_spec, calibration, dimension, batch = ImageSpec((8, 8)), Calibration(1.0), 2, 1
-    side_by_side = True
+    side_by_side, lanes = True, 2
 
     def __init__(self) -> None:
         self.texts: list[str] = []

@@ -41,6 +41,7 @@ class ColourEncoder:
 
     image_spec = ImageSpec((16, 16))
     calibration = Calibration(1.0)
+    lanes = 1
 
     def __init__(self, fingerprint: str = "c0102") -> None:
         self.model = Model("colours", fingerprint, 3)

@@ -53,6 +53,7 @@ class ExactEncoder:
     model = MODEL
     image_spec = ImageSpec((16, 16))
     calibration = Calibration(10.0)
+    lanes = 1
 
     async def encode_images(self, images: Pixels) -> Vector:
         return np.stack([vector(int(image.astype(np.int64).sum())) for image in images])
