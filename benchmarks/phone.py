@@ -7,6 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from adapters.discord.files import SHORT_SIDE
+
 SIZES = {"12 MP": (4000, 3000), "2 MP": (1920, 1080)}
 """A phone's original, and what most chats make of it."""
 GRAIN, QUALITY = 5.0, 88
@@ -27,4 +29,14 @@ def photo(size: tuple[int, int], seed: int) -> bytes:
     levels += rng.normal(0, GRAIN, (height, width, 1)).astype(np.float32)
     file = io.BytesIO()
     Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()
+
+
+def rendition(jpeg: bytes) -> bytes:
+    """The same in the size that the bot asks Discord for instead of the whole file."""
+    image = Image.open(io.BytesIO(jpeg))
+    scale = SHORT_SIDE / min(image.size)
+    file = io.BytesIO()
+    size = round(image.width * scale), round(image.height * scale)
+    image.resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()

@@ -242,9 +242,19 @@ def _fit(image: Image.Image, spec: ImageSpec) -> Image.Image:
         size = (max(width, int(image.width * scale)), max(height, int(image.height * scale)))
     else:
         size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-    image = image.resize(size, filter_)
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
-    return image.crop((left, top, left + width, top + height))
+    across, down = image.width / size[0], image.height / size[1]
+    # Only what the cut leaves is computed.
+    kept = (left * across, top * down, (left + width) * across, (top + height) * down)
+    return image.resize((width, height), filter_, _within(kept, image.size))
+
+
+def _within(
+    box: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """Without what rounding puts beyond the edges."""
+    left, top, right, bottom = box
+    return max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
 
 
 def _cut_strip(image: Image.Image) -> Image.Image:

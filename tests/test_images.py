@@ -207,3 +207,24 @@ def test_mutated_files_are_pictures_or_refused(data: st.DataObject) -> None:
         assert images.for_encoder(bytes(whole), SPEC).shape == (64, 64, 3)
     except NotAPhoto as refused:
         assert str(refused)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(64, 900), st.integers(64, 900), st.sampled_from([(64, 64), (48, 60)]))
+def test_a_cut_is_what_the_whole_scaled_picture_has_there(
+    width: int, height: int, size: tuple[int, int]
+) -> None:
+    picture = images._cut_strip(scene(6).resize((width, height)))
+    spec = ImageSpec(size)
+    scale = max(size[0] / picture.height, size[1] / picture.width)
+    rounded = int if size[0] == size[1] else round
+    whole = [
+        max(least, rounded(side * scale))
+        for least, side in zip(reversed(size), picture.size, strict=True)
+    ]
+    left, top = round((whole[0] - size[1]) / 2), round((whole[1] - size[0]) / 2)
+    scaled = picture.resize((whole[0], whole[1]), Image.Resampling.BICUBIC)
+    expected = np.asarray(scaled.crop((left, top, left + size[1], top + size[0]))).astype(int)
+    found = np.asarray(images._fit(picture, spec)).astype(int)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 2
