@@ -12,7 +12,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from random import Random
 import numpy as np
 
 from benchmarks import models, phone
+from benchmarks.remembering import Remembering
 from benchmarks.rivals import PyTorch, Rclip
 from benchmarks.rounds import Figure, machine, patient, save, table, verdict
 from bot import clip, export_child, images, modelfolder
@@ -31,12 +32,11 @@ from bot.exported import ExportedNetwork
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
-from bot.photos import Model, PhotoRef, Pixels, Post, Vector
+from bot.photos import PhotoRef, Pixels, Post, Vector
 from bot.starter import evaluate, families, files
 from bot.starter.captions import caption
 from bot.starter.scenes import Painter
 from bot.towers import Towers
-from storage.sqlite import SqliteStore
 
 OURS, READING = "Shoebox", "Shoebox, reading text beside"
 LOOP, VESTA, RCLIP = "a plain loop (float32, one by one)", "Vesta's way", "rclip 3.3's way"
@@ -69,26 +69,6 @@ class Phones:
     def post(self, number: int) -> Post:
         ref = PhotoRef(self.platform, str(number), str(number))
         return Post("phones:1", "main", str(number), "ann", "Ann", datetime.now(UTC), (ref,))
-
-
-class Remembering(SqliteStore):
-    """Knows which vectors it has stored, so that nobody has to ask it again and again."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.stored: dict[int, Vector] = {}
-        self._news = asyncio.Event()
-
-    async def save_vectors(self, model: Model, photos: Sequence[int], vectors: Vector) -> None:
-        await super().save_vectors(model, photos, vectors)
-        self.stored |= dict(zip(photos, vectors, strict=True))
-        self._news.set()
-
-    async def all_stored(self, photos: Collection[int]) -> None:
-        """Until the last of these has its vector."""
-        while not self.stored.keys() >= set(photos):
-            await self._news.wait()
-            self._news.clear()
 
 
 class Unread(Decoder):

@@ -20,16 +20,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from benchmarks import models, phone
 from benchmarks.chat import Chat
+from benchmarks.remembering import Remembering
 from benchmarks.rounds import Figure, as_the_bot, machine, save, table, verdict
+from bot import perceptual
 from bot.decoder import Decoder
 from bot.indexing import Indexer
 from bot.memory import PhotoMemory
 from bot.model_state import ModelState
 from bot.photos import EVERYONE, Query, Task
-from storage.sqlite import SqliteStore
 
 SIZE = "2 MP"
 DISTINCT = 6
@@ -77,7 +79,7 @@ class Report:
 class Bench:
     """The bot at work, with a group that has photos already."""
 
-    def __init__(self, store: SqliteStore, memory: PhotoMemory, chat: Chat) -> None:
+    def __init__(self, store: Remembering, memory: PhotoMemory, chat: Chat) -> None:
         self.store, self.memory, self.chat = store, memory, chat
         self._asked: Iterator[str] = _questions()
 
@@ -90,7 +92,7 @@ class Bench:
         vectors = rng.normal(size=(photos, dimension)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         await self.store.save_vectors(encoder.model, ids, vectors)
-        await self.store.save_fingerprints({each: rng.bytes(64) for each in ids})
+        await self.store.save_fingerprints({each: _fingerprint(rng) for each in ids})
         for each in ids:
             await self.store.end(each, Task.READ)
 
@@ -109,13 +111,19 @@ class Bench:
     async def indexed(self, ids: Sequence[int]) -> float:
         """Seconds until the last of them has its vector."""
         began = time.perf_counter()
-        while (await self.store.unfinished(ids))[Task.EMBED]:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        await self.store.all_stored(ids)
         return time.perf_counter() - began
 
     async def drop(self, ids: Sequence[int]) -> None:
         for each in ids:
             await self.memory.drop(each)
+
+
+def _fingerprint(rng: np.random.Generator) -> bytes:
+    """Of a picture of a few soft patches: noise would be another thing to compare."""
+    patches = rng.integers(0, 256, (*rng.integers(3, 12, 2), 3), dtype=np.uint8)
+    picture = Image.fromarray(patches).resize((96, 72), Image.Resampling.BICUBIC)
+    return perceptual.fingerprint(picture)
 
 
 def _questions() -> Iterator[str]:
@@ -135,7 +143,7 @@ async def measure(work: Path, rounds: int, photos: int, seconds: float) -> Repor
     async with AsyncExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=work)))
         stack.callback(encoder.close)
-        store = await stack.enter_async_context(SqliteStore(scratch / "group.db"))
+        store = await stack.enter_async_context(Remembering(scratch / "group.db"))
         decoder = await stack.enter_async_context(Decoder())
         state = ModelState(models.SMALL, encoder)
         memory = PhotoMemory(store, state, {chat.platform: chat}, decoder)

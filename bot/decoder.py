@@ -28,7 +28,7 @@ MOST_EYES = 4
 """A core decodes about as many photos as two encode, so that one child would be the limit of any
 larger machine; four keep up with eight cores, and with half a gigabyte each for the largest photos
 they fit into the memory that compose.yaml gives."""
-READ_NICENESS = 10
+READ_NICENESS = 13
 """Reading text takes a hundred times a query's work: it steps back for everything else."""
 
 

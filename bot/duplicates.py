@@ -92,7 +92,7 @@ class _Likeness:
 
     def __init__(self, hits: Sequence[Hit], looks: Sequence[Look]) -> None:
         prints = [look.fingerprint for look in looks if look.fingerprint is not None]
-        self._far = perceptual.distances(prints)
+        self._far = perceptual.distances(prints, BURST_SAME)
         self._looks = looks
         self._bursts = _bursts(hits)
         self._groups = [hit.photo.post.group for hit in hits]

@@ -175,10 +175,18 @@ class Finder:
         return [ranking.Ranked(photo, 1.0, why) for photo in newest], total
 
     async def _hits(self, ranked: Sequence[ranking.Ranked], query: Query) -> tuple[Hit, ...]:
-        """The first of them that still exist, each for all of its copies, without the photo that
-        they are to be like."""
-        most = max(query.top, KEPT)
-        stored = await self._store.photos([each.photo for each in ranked[:NEAREST]])
+        """The first of them that still exist, each for its copies among them, without the photo
+        that they are to be like."""
+        most, all_ = max(query.top, KEPT), min(len(ranked), NEAREST)
+        hits: tuple[Hit, ...] = ()
+        for looked_at in (min(2 * most, all_), all_):  # the rest only where many are copies
+            hits = await self._collapsed(ranked[:looked_at], query)
+            if len(hits) >= most or looked_at == all_:
+                break
+        return hits[:most]
+
+    async def _collapsed(self, ranked: Sequence[ranking.Ranked], query: Query) -> tuple[Hit, ...]:
+        stored = await self._store.photos([each.photo for each in ranked])
         like = query.like
         photos = {
             photo.id: photo
@@ -188,8 +196,7 @@ class Finder:
         hits = ranking.hits(ranked, photos, NEAREST)
         encoder = self._model.encoder
         looks = await self._store.looks(photos, None if encoder is None else encoder.model)
-        collapsed = await asyncio.to_thread(duplicates.collapse, hits, looks)
-        return collapsed[:most]
+        return await asyncio.to_thread(duplicates.collapse, hits, looks)
 
 
 def _now() -> datetime:

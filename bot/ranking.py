@@ -36,6 +36,8 @@ WHOLE_WORD, WORD_START, INSIDE_WORD = 1.0, 0.8, 0.5
 RUN_PARTS = 0.7
 """Most that the parts of a Chinese run count for when the whole is not there."""
 
+_BY_MEANING = (Signal.MEANING,)
+
 FILLERS = frozenset(
     """a an and are at by for from in is it my of on or our the this that to was with photo photos
     picture pictures pic pics image images look here there 的 照片 图片 相片 看 这里""".split()
@@ -83,7 +85,7 @@ def partly_said(
     weights: dict[frozenset[str], float] = {}
     photos: dict[frozenset[str], set[int]] = {}
     for n, item in enumerate(candidates.items):
-        if not (item.caption or item.text or item.said):
+        if not words.speaks(n):
             continue
         held = words.held(n)
         if len(held) < len(asked) and max(held.values(), default=0.0) >= TELLING:
@@ -119,11 +121,14 @@ def rank(
     has_names = any(item.name for item in candidates.items)
     ranked: list[Ranked] = []
     for n, item in enumerate(candidates.items):
-        by_caption, by_text, by_reply = (
-            min(1.0, words.share(held) / in_all) for held in words.of(n)
-        )
+        by_words = by_caption = by_text = by_reply = 0.0
+        held: dict[str, float] = {}
+        if words.speaks(n):
+            by_words, by_caption, by_text, by_reply = (
+                min(1.0, words.share(each) / in_all) for each in (words.best(n), *words.of(n))
+            )
+            held = words.held(n)
         by_name = min(1.0, max(0.0, (item.alike - UNLIKE) / (ALIKE - UNLIKE)))
-        held = words.held(n)
         by_meaning, evidence = whole.of(item.photo)
         apart = None
         if (rest := meanings.get(frozenset(held))) is not None:
@@ -132,7 +137,7 @@ def rank(
             item,
             candidates,
             evidence,
-            min(1.0, words.share(words.best(n)) / in_all),
+            by_words,
             held,
             len(asked),
             by_name,
@@ -140,8 +145,7 @@ def rank(
         )
         if item.cosine is None and not (by_caption or by_text or by_reply or by_name):
             continue
-        found = _join(item.photo, by_meaning, by_text, by_caption, by_reply, by_name, item.name)
-        found = replace(found, fits=fits)
+        found = _join(item, fits, by_meaning, by_text, by_caption, by_reply, by_name)
         ranked.append(_named_first(found, item) if has_names else found)
     # Under the median all score 0 by meaning, and still one is nearer than another.
     cosines = {i.photo: -1.0 if i.cosine is None else i.cosine for i in candidates.items}
@@ -157,14 +161,16 @@ def hits(ranked: Sequence[Ranked], photos: Mapping[int, StoredPhoto], top: int) 
 
 
 def _join(
-    photo: int,
+    item: Candidate,
+    fits: bool,
     meaning: float,
     text: float,
     caption: float,
     reply: float,
     alike: float,
-    name: str,
 ) -> Ranked:
+    if not (text or caption or reply or alike):  # as most
+        return Ranked(item.photo, 1 - (1 - MEANING_WEIGHT * meaning), _BY_MEANING, fits=fits)
     missing = (
         (1 - MEANING_WEIGHT * meaning)
         * (1 - WORDS_WEIGHT * text)
@@ -175,7 +181,7 @@ def _join(
     why = [
         signal
         for signal, spoke in (
-            (Signal.MEANING, meaning >= SPEAKS or not (text or caption or reply or alike)),
+            (Signal.MEANING, meaning >= SPEAKS),
             (Signal.TEXT, text > 0),
             (Signal.CAPTION, caption > 0),
             (Signal.REPLY, reply > 0),
@@ -183,7 +189,7 @@ def _join(
         )
         if spoke
     ]
-    return Ranked(photo, 1 - missing, tuple(why), name if alike else "")
+    return Ranked(item.photo, 1 - missing, tuple(why), item.name if alike else "", fits)
 
 
 def _named_first(found: Ranked, item: Candidate) -> Ranked:
@@ -198,27 +204,36 @@ class _Words:
 
     def __init__(self, asked: Sequence[str], candidates: Candidates) -> None:
         rules = [_rule(term) for term in asked]
-        nothing = [0.0] * len(rules)  # most photos have no words
+        nothing = [0.0] * len(rules)
         self._asked = asked
-        self._held = [
+        self._held: list[tuple[list[float], ...] | None] = [
             tuple(
                 [rule(text) for rule in rules] if text else nothing
                 for text in (item.caption, item.text, item.said)
             )
+            if item.caption or item.text or item.said
+            else None  # as most
             for item in candidates.items
         ]
+        speaking = [held for held in self._held if held is not None]
         self._rarity = [
-            _rarity(sum(any(own[n] for own in held) for held in self._held), candidates.total)
+            _rarity(sum(any(own[n] for own in held) for held in speaking), candidates.total)
             for n in range(len(asked))
         ]
 
+    def speaks(self, item: int) -> bool:
+        """Whether it has any words; only such items are asked for more."""
+        return self._held[item] is not None
+
     def of(self, item: int) -> tuple[list[float], ...]:
         """How well caption, text and replies hold each term, 0..1."""
-        return self._held[item]
+        held = self._held[item]
+        assert held is not None
+        return held
 
     def best(self, item: int) -> list[float]:
         """The same of all three together."""
-        return [max(each) for each in zip(*self._held[item], strict=True)]
+        return [max(each) for each in zip(*self.of(item), strict=True)]
 
     def share(self, held: Sequence[float]) -> float:
         """How much that is of one rare term."""

@@ -134,6 +134,23 @@ def test_blank_frames_are_the_same_only_if_they_are() -> None:
     assert far(dim, other) > SAME, "two things in the dark are two"
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.05, 1.2))
+def test_what_is_too_far_apart_needs_not_be_looked_at(seed: int, most: float) -> None:
+    rng = np.random.default_rng(seed)
+    prints = []
+    for _ in range(12):
+        patches = rng.integers(0, 256, (*rng.integers(2, 20, 2), 3), dtype=np.uint8)
+        picture = Image.fromarray(patches).resize((200, 150), Image.Resampling.BICUBIC)
+        left, top, right, bottom = rng.integers(0, 20, 4).tolist()
+        cut = picture.crop((left, top, 200 - right, 150 - bottom))
+        prints += [perceptual.fingerprint(picture), perceptual.fingerprint(cut)]
+    exact, found = perceptual.distances(prints), perceptual.distances(prints, most)
+    near = exact <= most
+    np.testing.assert_allclose(found[near], exact[near], atol=1e-4)
+    assert (found[~near] > most - 1e-4).all()
+
+
 def test_distances_are_those_of_a_measure() -> None:
     prints = [print_of(scene(n)) for n in range(8)] + [print_of(Image.new("RGB", (9, 9)))]
     apart = perceptual.distances(prints)
