@@ -39,7 +39,7 @@ REMEMBERED = 512
 """Texts whose vectors are kept: a question that is asked again, its pages, and what is compared
 with every question. 2 or 3 KB each."""
 
-LOOKING_NICENESS = 3
+LOOKING_NICENESS = 5
 """Of threads that embed images beside one that embeds texts: a question goes first."""
 
 

@@ -28,8 +28,9 @@ MOST_EYES = 4
 """A core decodes about as many photos as two encode, so that one child would be the limit of any
 larger machine; four keep up with eight cores, and with half a gigabyte each for the largest photos
 they fit into the memory that compose.yaml gives."""
-READ_NICENESS = 13
-"""Reading text takes a hundred times a query's work: it steps back for everything else."""
+NICENESS, READ_NICENESS = 5, 14
+"""Decoding steps back for questions as far as embedding does (bot.clip), which it goes on beside;
+reading text takes a hundred times a question's work and steps back for both."""
 
 
 THUMBNAIL = 512
@@ -54,7 +55,7 @@ class Decoder:
 
     def __init__(self, meter: Meter = SILENT) -> None:
         self._meter = meter
-        self._eyes = Sandboxes(min(cores(), MOST_EYES), DECODE_SECONDS, MEMORY)
+        self._eyes = Sandboxes(min(cores(), MOST_EYES), DECODE_SECONDS, MEMORY, NICENESS)
         self._reader = Sandbox(READ_SECONDS, MEMORY, READ_NICENESS)
 
     @property
