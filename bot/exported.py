@@ -87,8 +87,8 @@ class ExportedNetwork:
 
     side_by_side = True
     batch = 1
-    """Several at once gain nothing on a CPU, keep a query waiting, and would make a photo's vector
-    depend a little on its neighbours', since int8 takes one scale for all that is computed."""
+    """Several at once would make a photo's vector depend a little on its neighbours', since int8
+    takes one scale for all that is computed; they are faster only where there is AMX."""
     lanes: int
     """Each image on a core of its own: two cores that share one wait for each other, 39 images a
     second instead of 62 (ViT-B-32)."""

@@ -10,10 +10,12 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+NICEST = 19
 
 
 class Urgency(IntEnum):
@@ -73,7 +75,10 @@ class Threads:
 
     def _work(self) -> None:
         if self._niceness and sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
+            own = threading.get_native_id()
+            nicer = os.getpriority(os.PRIO_PROCESS, own) + self._niceness
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, own, min(nicer, NICEST))
         while True:
             urgency, _, future, call = self._waiting.get()
             if urgency is Urgency.END:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -205,6 +206,32 @@ async def test_words_need_not_wait_where_both_towers_may_run_at_once() -> None:
         network.go_on.release()
         await looking
         network.go_on.release(100)
+
+
+async def test_images_are_looked_at_by_as_many_threads_as_there_are_lanes() -> None:
+    class Lanes(SlowNetwork):
+        def __init__(self) -> None:
+            super().__init__()
+            self.batch, self.lanes, self.side_by_side = 1, 3, True
+            self.together = threading.Barrier(3, timeout=5)
+            self.niceness: set[int] = set()
+
+        def images(self, images: Pixels) -> Vector:
+            self.together.wait()
+            if sys.platform == "linux":
+                thread = threading.get_native_id()
+                self.niceness.add(os.getpriority(os.PRIO_PROCESS, thread))
+            return np.full((1, 2), images[0, 0, 0, 0], np.float32)
+
+    network = Lanes()
+    async with ClipEncoder(Model("lanes", "0" * 16, 2), network) as encoder:
+        images = np.zeros((9, 32, 32, 3), np.uint8)
+        images[:, 0, 0, 0] = np.arange(9)
+        found = await encoder.encode_images(images)
+    assert found[:, 0].tolist() == list(range(9)), "in the order in which they were given"
+    if sys.platform == "linux":
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert network.niceness == {min(own + clip.LOOKING_NICENESS, threads.NICEST)}
 
 
 @pytest.fixture

@@ -135,6 +135,42 @@ async def test_photos_are_embedded_in_batches_and_read(world: World) -> None:
     assert len(world.shelf.fetched) == 12, "each original is fetched once for both tasks"
 
 
+async def test_lanes_are_kept_busy_and_each_photo_is_embedded_once(world: World) -> None:
+    class Lanes(ColourEncoder):
+        lanes = 2
+        now = most = 0
+
+        async def encode_images(self, images: Pixels) -> Vector:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                return await super().encode_images(images)
+            finally:
+                self.now -= 1
+
+    encoder = Lanes()
+    encoder.pause = 0.1
+    world.model.encoder = encoder
+    photos = [await world.post(f"{n}.jpg", photo(n)) for n in range(30)]
+    async with world.indexer.running():
+        await world.until(Task.EMBED, photos)
+    assert encoder.most == 3, "one waits for its turn, so that no lane does"
+    assert sum(encoder.batches) == 30
+    cosines = await world.store.scopes.cosines(["g"], EVERYONE, np.eye(3)[0], encoder.model)
+    assert cosines.keys() == set(photos)
+
+
+async def test_what_comes_behind_a_crowd_of_no_photos_is_embedded(world: World) -> None:
+    world.model.encoder = ColourEncoder()
+    bad = [await world.post(f"{n}.txt", b"text") for n in range(2 * indexing.AHEAD)]
+    good = await world.post("good.jpg", photo(1))
+    async with world.indexer.running():
+        await world.until(Task.EMBED, [*bad, good])
+    stored = {each.id: each.refused for each in await world.store.photos([*bad, good])}
+    assert stored[good] is None
+    assert all(stored[each] for each in bad)
+
+
 @pytest.mark.parametrize("task", [Task.EMBED, Task.READ])
 async def test_a_photo_that_comes_slowly_keeps_no_other_waiting(
     world: World, task: Task, monkeypatch: pytest.MonkeyPatch
