@@ -157,7 +157,8 @@ class Indexer:
                 if task is Task.RENEW and await self._embedding_comes_first():
                     break  # somebody posts
                 if not await self._succession.is_right(task, encoder):
-                    await self._leave_to_others(task, ahead)
+                    begun = [*ahead, *itertools.chain(*embedding.values())]
+                    await self._leave_to_others(task, begun)
                     break
                 done = [photo for photo, each in ahead.items() if each.done()]
                 room = self._room(len(ahead))
