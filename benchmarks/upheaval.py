@@ -295,6 +295,11 @@ async def _look(url: str, run: Run) -> None:
         run.faults.append(f"pictures {alike} can't be told apart")
 
 
+def _is_answered(post: Message, messages: Sequence[Message]) -> bool:
+    """The sentence comes behind the photos; that of the question before may come late."""
+    return any(each.kind == "text" and post.text in each.text for each in messages)
+
+
 async def _ask(world: TelegramWorld, group: Chat, ann: User, run: Run, chance: Random) -> None:
     """Some of the photos are found by their words."""
     posts: list[Message] = [each for each in group.messages if "caption0" in each.text]
@@ -303,7 +308,7 @@ async def _ask(world: TelegramWorld, group: Chat, ann: User, run: Run, chance: R
         world.say(group, ann, f"/find {post.text}")
         try:
             async with asyncio.timeout(60):
-                while not any("caption0" in each.text for each in group.by_bot[before:]):  # noqa: ASYNC110
+                while not _is_answered(post, group.by_bot[before:]):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         except TimeoutError:
             run.faults.append(f"no answer to {post.text}")
