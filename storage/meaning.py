@@ -121,6 +121,7 @@ def _rows(
 ) -> Rows:
     """What is known of these places in all parts, and of these photos."""
     found: list[tuple[NDArray[np.int64], Vector, Vector, Vector]] = []
+    in_memory = all(part.vectors is not None for part in parts)
     ends = np.cumsum([len(value) for value in values])
     places = np.sort(places)
     cuts = np.searchsorted(places, ends).tolist()
@@ -132,12 +133,11 @@ def _rows(
             at = np.minimum(np.searchsorted(part.ids, also), len(part.ids) - 1)
             rows = np.union1d(rows, at[part.ids[at] == also])
         if len(rows):
-            vectors = _NOTHING if part.vectors is None else part.vectors(rows)
-            found.append((part.ids[rows], value[rows], part.seen[rows], vectors))
-    photos, near, seen, known = map(np.concatenate, zip(*found, strict=True))
+            known = part.vectors(rows) if in_memory and part.vectors is not None else _NOTHING
+            found.append((part.ids[rows], value[rows], part.seen[rows], known))
+    photos, near, seen, vectors = map(np.concatenate, zip(*found, strict=True))
     order = np.argsort(photos)
-    whole = len(known) == len(photos)
-    return Rows(photos[order], near[order], seen[order], known[order] if whole else _NOTHING)
+    return Rows(photos[order], near[order], seen[order], vectors[order] if in_memory else vectors)
 
 
 def candidates(

@@ -292,6 +292,27 @@ async def big_group(store: SqliteStore, count: int) -> tuple[list[int], Vector]:
     return ids, vectors
 
 
+async def test_a_small_group_and_a_large_one_are_asked_together(tmp_path: Path) -> None:
+    async with SqliteStore(tmp_path / "box.db") as store:
+        store._searcher._rolls._exact = (
+            50  # the small one's are kept exactly, the large one's coded
+        )
+        await big_group(store, 200)
+        refs = tuple(PhotoRef("file", str(n), "/p") for n in range(30))
+        post = Post("t:b", "one", "1", "bob", "Bob", START, refs)
+        ids = (await store.remember(post)).added
+        await store.save_vectors(MODEL, ids, unit(6, count=30))
+        rows = rows_of(tmp_path / "box.db")
+        for n in range(5):
+            query = unit(7, n)
+            found = await store.search(
+                GROUPS, EVERYONE, [], [query], MODEL, 9, background=BACKGROUND
+            )
+            check(found, rows, query, 9, 0.02)
+        kinds = {roll.exact for roll in store._searcher._rolls._known.values()}
+        assert kinds == {True, False}
+
+
 async def test_a_group_is_packed_for_the_next_start_and_a_deleted_photo_leaves_its_pack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

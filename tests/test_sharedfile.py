@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from bot.sandbox import Sandbox
 from bot.sharedfile import SharedFile
 from tests.pictures import encoded, scene
 
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memfd_create is Linux's")
 GIB = 2**30
 LARGE = encoded(scene(3).resize((1600, 1200)), "PNG")
 
@@ -29,7 +27,6 @@ def made() -> SharedFile:
     return shared
 
 
-@LINUX
 def test_what_was_written_last_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharedfile, "KEPT", 100)
     shared = made()
@@ -45,7 +42,6 @@ def test_what_was_written_last_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     other.close()
 
 
-@LINUX
 async def test_large_pictures_go_there_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(LARGE) > sharedfile.WORTH
     spec = {"height": 224, "width": 224, "resize_mode": "shortest", "interpolation": "bicubic"}
@@ -65,7 +61,6 @@ async def test_large_pictures_go_there_and_come_back(monkeypatch: pytest.MonkeyP
     assert open_files() == before
 
 
-@LINUX
 async def test_a_new_child_has_a_file_of_its_own() -> None:
     before = open_files()
     box = Sandbox(timeout=20, memory=3 * GIB)
